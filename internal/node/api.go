@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+
+package node
+
+import (
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/link"
+)
+
+// Config is what a node is made from. Everything random comes from here, so that equal configs and equal calls give
+// equal output.
+type Config struct {
+	Key       identity.NodeKey
+	Rand      rand.Source // jitter and choice of peers
+	Secrets   io.Reader   // ephemeral keys, cookies; must never fail
+	UploadBPS int64       // hard cap on everything sent, bit/s of IP packets; 0 gives nothing; UploadAuto measures
+}
+
+// UploadAuto leaves the upload to the node's own estimate.
+const UploadAuto int64 = -1
+
+// Role is why a node carries a station.
+type Role uint8
+
+// The roles.
+const (
+	RoleListener Role = iota + 1
+	RoleRelay
+	RoleSource
+)
+
+// A Command is one of the *Command types below: what the application asks of a node.
+type Command interface{ command() }
+
+// TuneCommand carries a station from now on. Tuning in again adds peers and may change the role.
+type TuneCommand struct {
+	Station identity.StationID
+	Role    Role             // RoleListener or RoleRelay
+	Peers   []netip.AddrPort // hints: where to ask first
+}
+
+// UntuneCommand leaves a station politely.
+type UntuneCommand struct{ Station identity.StationID }
+
+// BeginCommand puts a station of one's own on the air or, when it is, begins its next epoch: a new codec header.
+type BeginCommand struct {
+	Key        identity.StationKey
+	Epoch      uint32 // must be above every earlier epoch of this station; seconds since 1970 serve
+	BitrateBPS int64  // nominal bit/s of the audio; 0 unknown
+}
+
+// PublishCommand adds a chunk to the current epoch. Data (1 to 1,120 bytes) must not be altered afterwards.
+type PublishCommand struct {
+	Station  identity.StationID
+	Kind     uint8         // codec.ChunkKind; headers come first in an epoch
+	Start    time.Duration // media time since the epoch began, never going back
+	Duration time.Duration
+	Data     []byte
+}
+
+// EndCommand signs the end of a station's stream: every listener stops at the last chunk.
+type EndCommand struct{ Station identity.StationID }
+
+// WallClockCommand tells the node what time people have: UnixMilli at the moment of the call.
+type WallClockCommand struct{ UnixMilli int64 }
+
+// UploadCommand changes Config.UploadBPS.
+type UploadCommand struct{ BPS int64 }
+
+// LeaveCommand tells all peers that this node is going. Send what comes out, then stop.
+type LeaveCommand struct{}
+
+func (TuneCommand) command()      {}
+func (UntuneCommand) command()    {}
+func (BeginCommand) command()     {}
+func (PublishCommand) command()   {}
+func (EndCommand) command()       {}
+func (WallClockCommand) command() {}
+func (UploadCommand) command()    {}
+func (LeaveCommand) command()     {}
+
+// Output collects what one or more calls want done. The caller owns it and may keep it between calls; Reset empties it.
+type Output struct {
+	Datagrams []Datagram // to send as they are, in order
+	Fanouts   []Fanout   // to seal and send; one payload each, many links
+	Notices   []Notice   // for the application, in order
+}
+
+// A Datagram is a UDP payload, valid until Reset.
+type Datagram struct {
+	To   netip.AddrPort
+	Data []byte
+}
+
+// A Fanout is one payload for many links. The driver makes each datagram with Ticket.AppendDatagram, on any goroutine, in
+// any order, and sends it to Ticket.To. Payload is valid until Reset.
+type Fanout struct {
+	Payload []byte
+	Tickets []link.Ticket
+}
+
+// NoticeKind tells what a Notice says.
+type NoticeKind uint8
+
+// The kinds of Notice. For one tuned station they come in stream order: an Epoch, its header chunks, then Chunk, Gap and
+// again Epoch, and at last Ended. A station goes on with a new Epoch after Ended when its broadcaster returns.
+const (
+	NoticeEpoch NoticeKind = iota + 1 // a new epoch: header chunks follow
+	NoticeChunk                       // the next verified chunk, as soon as all before it are there
+	NoticeGap                         // Count chunks missed their deadline
+	NoticeEnded                       // the broadcaster signed the end
+)
+
+// A Notice tells the application about a station it tuned to. Data belongs to nobody and is never altered: keep it freely.
+type Notice struct {
+	Kind     NoticeKind
+	Station  identity.StationID
+	Epoch    uint32
+	Seq      uint32 // of the chunk, or of the first one missing
+	Count    uint32 // NoticeGap
+	Chunk    uint8  // codec.ChunkKind
+	Start    time.Duration
+	Duration time.Duration
+	Data     []byte
+}
+
+// Reset empties the output and keeps its memory.
+func (o *Output) Reset() {
+	o.Datagrams = o.Datagrams[:0]
+	o.Fanouts = o.Fanouts[:0]
+	o.Notices = o.Notices[:0]
+}
+
+// Status is a snapshot for people and metrics.
+type Status struct {
+	NodeID   identity.NodeID
+	Peers    int // links that are up
+	Upload   UploadStatus
+	Tuned    []StationStatus
+	Counters Counters
+}
+
+// UploadStatus is in bit/s of IP packets.
+type UploadStatus struct {
+	BudgetBPS   int64 // the cap; UploadAuto when there is none
+	MeasuredBPS int64 // 0: not measured
+	UsedBPS     int64 // over the last seconds
+}
+
+// StationStatus is one station that this node carries.
+type StationStatus struct {
+	ID         identity.StationID
+	Role       Role
+	OnAir      bool // manifests are coming
+	Ended      bool // the broadcaster signed the end
+	Epoch      uint32
+	BitrateBPS int64
+	Hops       int           // to the source; 0 at the source, -1 unknown
+	Buffer     time.Duration // contiguous audio ahead of the play clock
+	Lag        time.Duration // source's wall clock to here; 0 unknown
+	Chunks     ChunkCounts
+	Bytes      ByteCounts
+	Parents    []PeerStatus
+	Children   []PeerStatus
+	Partners   int // links that carry this station, parents and children included
+}
+
+// ChunkCounts count chunks since tuning in. Missing ones passed their play deadline.
+type ChunkCounts struct{ Received, Repaired, Missing, Duplicate uint64 }
+
+// ByteCounts count bytes since tuning in: chunk data verified, and whole IP packets of the links that carry the station.
+type ByteCounts struct{ PayloadIn, WireIn, WireOut uint64 }
+
+// PeerStatus is one parent or child.
+type PeerStatus struct {
+	NodeID  identity.NodeID
+	Addr    netip.AddrPort
+	Classes uint16 // bit i: chunks with seq mod 16 == i
+	RTT     time.Duration
+	LAN     bool
+}
