@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+#
+#   make            build ./streamer
+#   make test       everything that CI runs; on Debian as root it installs the tools that the tests use
+#   make help       the other targets
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+LOGS    := .cache/test
+TALLY   := go -C tools run ./tally -log $(CURDIR)/$(LOGS)
+
+# The core and the simulator have no goroutines (internal/archtest sees to it), so the race detector, which makes them
+# many times slower, runs on the rest; internal/link stays in because tickets are sealed on any goroutine.
+SERIAL := ./internal/archtest ./internal/demo/... ./internal/mono ./internal/identity ./internal/wire ./internal/codec \
+          ./internal/mesh ./internal/node ./internal/sim
+CORE   := ./internal/mono ./internal/identity ./internal/wire ./internal/link ./internal/mesh ./internal/node
+FUZZ_SMOKE ?= 2s
+FUZZ_TIME  ?= 10m
+
+.PHONY: build
+build: ## one static binary, ./streamer
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o streamer ./cmd/streamer
+
+.PHONY: test
+test: deps check unit fuzz-smoke cross lab ## all checks and tests
+
+.PHONY: deps
+deps: ## the tools that the tests use
+	./tools/deps.sh
+
+.PHONY: check
+check: ## gofmt, go vet, go mod tidy, without changing anything
+	@files=$$(gofmt -l cmd internal lab tools); [ -z "$$files" ] || { echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; }
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+	go vet -tags lab ./...
+	go -C tools vet ./...
+
+.PHONY: unit unit-race unit-serial unit-tools
+unit: unit-race unit-serial unit-tools ## unit, property, tool and command tests
+
+unit-race: | $(LOGS)
+	go test -race -json -timeout 15m $$(go list ./... | grep -Fxvf <(go list $(SERIAL))) | $(TALLY)/race.json
+
+unit-serial: | $(LOGS)
+	go test -json -timeout 15m $(SERIAL) | $(TALLY)/serial.json
+
+unit-tools: | $(LOGS)
+	go -C tools test -json ./... | $(TALLY)/tools.json
+
+.PHONY: race
+race: ## the race detector on everything, the core and the simulator too
+	go test -race -timeout 1h ./...
+
+.PHONY: unit-core
+unit-core: ## the core's tests only, which need nothing but Go
+	go test $(CORE)
+
+.PHONY: fuzz-smoke
+fuzz-smoke: | $(LOGS) ## every fuzz target for FUZZ_SMOKE each
+	./tools/fuzz.sh $(FUZZ_SMOKE) | $(TALLY)/fuzz.json
+
+.PHONY: fuzz
+fuzz: | $(LOGS) ## every fuzz target for FUZZ_TIME each
+	./tools/fuzz.sh $(FUZZ_TIME) | $(TALLY)/fuzz-long.json
+
+.PHONY: cross
+cross: ## that the other systems' binaries link
+	for target in windows/amd64 darwin/arm64; do \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go build -o /dev/null ./cmd/streamer; \
+	done
+
+.PHONY: lab
+lab: | $(LOGS) ## scenarios in network namespaces; needs root
+	@if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then \
+		go test -json -tags lab -timeout 15m -count 1 ./lab/... | $(TALLY)/lab.json; \
+	else \
+		echo 'lab: not run: it needs Linux and root'; \
+	fi
+
+.PHONY: lab-long
+lab-long: | $(LOGS) ## the lab's long measurements as well
+	LAB_LONG=1 go test -json -tags lab -timeout 3h -count 1 ./lab/... | $(TALLY)/lab-long.json
+
+.PHONY: bench
+bench: ## benchmarks of all packages
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: sim
+sim: ## the simulator's scenarios
+	go run ./cmd/streamer sim $(SCENARIO)
+
+.PHONY: cover
+cover: ## coverage of the unit tests, all packages together
+	@mkdir -p .cache
+	go test -coverpkg ./cmd/...,./internal/... -coverprofile .cache/cover.out ./cmd/... ./internal/...
+	go tool cover -func .cache/cover.out | tail -1
+
+.PHONY: lint
+lint: .cache/golangci-lint ## golangci-lint; the first run builds it, which takes minutes
+	.cache/golangci-lint run --build-tags lab ./...
+
+.cache/golangci-lint: tools/golangci/go.mod
+	go -C tools/golangci build -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: generate
+generate: ## the bundled demo music again; needs ffmpeg
+	go generate ./internal/demo
+
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(LOGS):
+	mkdir -p $@
