@@ -10,8 +10,13 @@ package codec
 
 import "time"
 
-// ChunkBytesMax is the largest Chunk.Data, in bytes (docs/protocol: a chunk fits one datagram on any path).
-const ChunkBytesMax = 1120
+// Protocol limits (docs/protocol/chunks.md).
+const (
+	ChunkBytesMax  = 1120      // largest Chunk.Data: a chunk fits one datagram on any path
+	HeaderBytesMax = 64 << 10  // a binary Header, and with it all of Header.Packets together
+	FrameBytesMax  = 128 << 10 // one Frame; larger ones (exotic FLAC) are refused at the source
+	EventTextMax   = 255       // bytes of UTF-8 in one text of an Event
+)
 
 // Format names a codec in its container as it travels and as players get it.
 type Format uint8
@@ -28,11 +33,17 @@ const (
 	FormatWebM      Format = 7 // WebM/Matroska with one Opus or Vorbis track
 )
 
-// A Header says what a decoder needs before the first frame. Equal headers continue one stream.
+// A Header says what a decoder needs before the first frame. Equal headers continue one stream. Packets hold, by format:
+//
+//	MPEG, AAC          the four bytes that begin every frame, with everything that may vary set to zero
+//	Ogg Vorbis         identification and setup header
+//	Ogg Opus           OpusHead
+//	Ogg FLAC, FLAC     STREAMINFO (34 bytes) with frame sizes, total samples and MD5 set to zero
+//	WebM               as Ogg Vorbis or Ogg Opus, whichever the track is
 type Header struct {
 	Format     Format
 	SampleRate int      // Hz; the clock of Frame.Samples
-	Channels   int      // 1..255
+	Channels   int      // 1..255; 0: the frames say (ADTS with its own channel layout)
 	BitrateBPS int      // nominal, bit/s, as far as known; 0 unknown. Not part of Equal
 	Packets    [][]byte // codec headers without comments, in the format's own order; at most HeaderBytesMax together
 }
@@ -64,6 +75,7 @@ const (
 // An Item is one thing found in a stream, in order.
 type Item struct {
 	Kind   ItemKind
+	Start  time.Duration // media time since the epoch began; from a Depacketizer only
 	Header Header
 	Frame  Frame
 	Event  Event
