@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+
+package udp
+
+import (
+	"net/netip"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// mmsghdr is struct mmsghdr of recvmmsg(2) and sendmmsg(2).
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32 // bytes received or sent
+}
+
+// A reader receives up to readBatch datagrams for each system call and allocates nothing for any of them.
+type reader struct {
+	conn  *Conn
+	hdrs  [readBatch]mmsghdr
+	iovs  [readBatch]unix.Iovec
+	names [readBatch]unix.RawSockaddrInet6 // large enough for IPv4 too
+	bufs  [readBatch][DatagramBytesMax]byte
+
+	recv  func(fd uintptr) bool // kept, so that a call does not allocate it
+	count int
+	errno syscall.Errno
+	plain bool // no recvmmsg on this system
+}
+
+func newReader(c *Conn) *reader {
+	r := &reader{conn: c}
+	for i := range r.hdrs {
+		r.iovs[i].Base = &r.bufs[i][0]
+		r.iovs[i].SetLen(DatagramBytesMax)
+		h := &r.hdrs[i].hdr
+		h.Iov = &r.iovs[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
+	}
+	r.recv = r.recvmmsg
+	return r
+}
+
+// read waits for at least one datagram and hands all that are there to handle.
+func (r *reader) read(handle func(from netip.AddrPort, b []byte)) error {
+	if r.plain {
+		return r.conn.readPlain(r.bufs[0][:], handle)
+	}
+	if err := r.conn.raw.Read(r.recv); err != nil {
+		return err //nolint:wrapcheck // Serve compares it with net.ErrClosed
+	}
+	if r.errno == unix.ENOSYS {
+		r.plain = true
+		return nil
+	}
+	if r.errno != 0 {
+		return r.errno
+	}
+	for i := range r.count {
+		h := &r.hdrs[i]
+		if h.hdr.Flags&unix.MSG_TRUNC != 0 {
+			r.conn.oversized.Add(1)
+			continue
+		}
+		from := addrPort(&r.names[i])
+		if !from.IsValid() {
+			continue
+		}
+		r.conn.received.Add(1)
+		handle(from, r.bufs[i][:h.n])
+	}
+	return nil
+}
+
+// recvmmsg reports false when nothing is there, so that the runtime waits.
+func (r *reader) recvmmsg(fd uintptr) bool {
+	for i := range r.hdrs {
+		r.hdrs[i].hdr.Namelen = uint32(unsafe.Sizeof(r.names[i])) // the kernel shortened it
+	}
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])), readBatch, 0, 0, 0)
+		switch errno {
+		case 0:
+			r.count, r.errno = int(n), 0
+			return true
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return false
+		default:
+			r.count, r.errno = 0, errno
+			return true
+		}
+	}
+}
