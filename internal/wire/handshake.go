@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+
+package wire
+
+// Lengths of the handshake datagrams. Each has exactly one.
+const (
+	NonceBytes  = 8
+	CookieBytes = 24
+	KeyBytes    = 32
+
+	// HelloBytes is at least CookieReplyBytes: an address that did not yet prove itself gets no more than it sent.
+	HelloBytes       = 72
+	CookieReplyBytes = 2 + NonceBytes + CookieBytes + KeyBytes
+
+	// InitPayloadBytes and RespPayloadBytes are what the two Noise messages carry: see HandshakePayload.
+	HandshakePayloadBytes = 8
+
+	// Noise IK with X25519 and ChaCha20-Poly1305: e, s, and the payload with its tag; then e, and the payload.
+	NoiseInitBytes = KeyBytes + KeyBytes + DataTagBytes + HandshakePayloadBytes + DataTagBytes
+	NoiseRespBytes = KeyBytes + HandshakePayloadBytes + DataTagBytes
+
+	InitBytes = 1 + CookieBytes + NoiseInitBytes
+	RespBytes = 1 + 4 + NoiseRespBytes
+)
+
+// Hello asks for a cookie. Its first ten bytes keep their meaning in every version of the protocol.
+type Hello struct {
+	Version uint8
+	Nonce   [NonceBytes]byte
+}
+
+// ParseHello reads a HELLO of any version: a responder answers other versions with its own. The padding is not looked at.
+func ParseHello(b []byte) (h Hello, err error) {
+	r, err := openHandshake(b, DatagramHello, HelloBytes)
+	h.Version = r.U8()
+	r.Copy(h.Nonce[:])
+	return h, err
+}
+
+// Append appends the 72 bytes of the datagram.
+func (h Hello) Append(dst []byte) []byte {
+	dst = append(append(dst, byte(DatagramHello), h.Version), h.Nonce[:]...)
+	return append(dst, make([]byte, HelloBytes-2-NonceBytes)...)
+}
+
+// CookieReply answers a HELLO. Its first ten bytes keep their meaning in every version of the protocol.
+type CookieReply struct {
+	Version uint8
+	Nonce   [NonceBytes]byte  // of the HELLO
+	Cookie  [CookieBytes]byte // means something only to the responder
+	Key     [KeyBytes]byte    // the responder's static key
+}
+
+// ParseCookieReply reads a COOKIE. When the version is another one, Version and Nonce are valid beside ErrVersion.
+func ParseCookieReply(b []byte) (c CookieReply, err error) {
+	r, err := openHandshake(b, DatagramCookie, CookieReplyBytes)
+	c.Version = r.U8()
+	r.Copy(c.Nonce[:])
+	if err == nil && c.Version != Version {
+		return c, ErrVersion
+	}
+	r.Copy(c.Cookie[:])
+	r.Copy(c.Key[:])
+	return c, err
+}
+
+// Append appends the 66 bytes of the datagram.
+func (c CookieReply) Append(dst []byte) []byte {
+	dst = append(append(dst, byte(DatagramCookie), c.Version), c.Nonce[:]...)
+	return append(append(dst, c.Cookie[:]...), c.Key[:]...)
+}
+
+// Init is the initiator's half of the Noise handshake.
+type Init struct {
+	Cookie [CookieBytes]byte
+	Noise  []byte // NoiseInitBytes
+}
+
+// ParseInit reads an INIT. Noise is a part of b.
+func ParseInit(b []byte) (i Init, err error) {
+	r, err := openHandshake(b, DatagramInit, InitBytes)
+	r.Copy(i.Cookie[:])
+	i.Noise = r.Rest()
+	return i, err
+}
+
+// Append appends the datagram.
+func (i Init) Append(dst []byte) []byte {
+	return append(append(append(dst, byte(DatagramInit)), i.Cookie[:]...), i.Noise...)
+}
+
+// Resp is the responder's half of the Noise handshake.
+type Resp struct {
+	Receiver uint32 // the index that the initiator chose
+	Noise    []byte // NoiseRespBytes
+}
+
+// ParseResp reads a RESP. Noise is a part of b.
+func ParseResp(b []byte) (p Resp, err error) {
+	r, err := openHandshake(b, DatagramResp, RespBytes)
+	p.Receiver = r.U32()
+	p.Noise = r.Rest()
+	return p, err
+}
+
+// Append appends the datagram.
+func (p Resp) Append(dst []byte) []byte {
+	return append(AppendU32(append(dst, byte(DatagramResp)), p.Receiver), p.Noise...)
+}
+
+// HandshakePayload is what both Noise messages carry, sealed.
+type HandshakePayload struct {
+	Sender   uint32 // the index to write into DATA for the sender of this
+	Instance uint32 // random, one for each run of a node: another one means that it was restarted
+}
+
+// ParseHandshakePayload reads what a Noise message carried.
+func ParseHandshakePayload(b []byte) (p HandshakePayload, err error) {
+	if len(b) > HandshakePayloadBytes {
+		return p, ErrTooLong
+	}
+	r := NewReader(b)
+	p = HandshakePayload{Sender: r.U32(), Instance: r.U32()}
+	return p, r.Err()
+}
+
+// Append appends the 8 bytes of the payload.
+func (p HandshakePayload) Append(dst []byte) []byte {
+	return AppendU32(AppendU32(dst, p.Sender), p.Instance)
+}
+
+// openHandshake checks type and length and returns a reader of what follows the type: an empty one with an error.
+func openHandshake(b []byte, want DatagramType, length int) (Reader, error) {
+	t, err := ParseDatagramType(b)
+	switch {
+	case err != nil:
+		return Reader{}, err
+	case DatagramType(b[0]) != want || t != want:
+		return Reader{}, ErrType
+	case len(b) < length:
+		return Reader{}, ErrTruncated
+	case len(b) > length:
+		return Reader{}, ErrTooLong
+	}
+	return NewReader(b[1:]), nil
+}
