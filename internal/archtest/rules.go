@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+
+package archtest
+
+// ImportRule says who may import whom inside the module. "a < b" means that b may import a and all that is below a;
+// everything else is refused, and so is a package that is not named. Names are below internal/ unless they say
+// otherwise. docs/architecture.md repeats the text.
+const ImportRule = `
+mono, identity              < wire, codec
+wire                        < link, gossip, mesh, reach
+link, gossip, mesh, reach   < node
+node                        < sim, daemon, web
+codec                       < sim, ingest, playback
+udp, ingest, playback, web  < daemon
+sim, daemon, demo           < cmd/streamer
+lab/netlab                  < lab
+NONE                        < demo/generate, archtest
+`
+
+// TestImportRule says what test files may import beyond their own package's rule, and why.
+const TestImportRule = `
+# A test in package daemon compares it with the simulator (driver parity).
+daemon: sim
+`
+
+// ModuleRule says which packages may import a module, or a package of the standard library that needs watching. Modules
+// that are not named are refused; packages of the standard library are free unless named.
+const ModuleRule = `
+filippo.io/age:                 daemon
+github.com/BurntSushi/toml:     cmd/streamer
+github.com/alecthomas/kong:     cmd/streamer
+github.com/flynn/noise:         link
+golang.org/x/crypto:            identity wire link mesh node
+golang.org/x/net:               udp
+golang.org/x/sys:               udp daemon cmd/streamer lab/netlab lab
+golang.org/x/term:              cmd/streamer
+golang.org/x/text:              codec ingest
+
+github.com/rogpeppe/go-internal: TESTS
+go.uber.org/goleak:              TESTS
+
+log/slog:  identity udp daemon ingest playback web cmd/streamer
+log:       NONE
+flag:      demo/generate
+unsafe:    udp
+math/rand: NONE
+`
+
+// corePackages are the deterministic core: no I/O, no clock, one owner.
+var corePackages = []string{
+	"mono", "identity", "wire", "codec", "link", "gossip", "mesh", "reach", "node",
+}
+
+// coreImports are the packages of the standard library that the core may use: those that only compute. A pattern that
+// ends in /... holds for all below.
+var coreImports = []string{
+	"bytes", "cmp", "container/heap", "crypto/...", "encoding/...", "errors", "fmt", "hash/...", "io", "iter", "maps",
+	"math", "math/bits", "math/rand/v2", "net/netip", "net/url", "slices", "sort", "strconv", "strings", "time",
+	"unicode", "unicode/...",
+	"log/slog", // for LogValue, which keeps keys out of logs; ModuleRule says who
+}
+
+// coreRefusedImports are exceptions to coreImports.
+var coreRefusedImports = []string{"crypto/rand", "crypto/tls"}
+
+// coreRefusedCalls are functions of allowed packages that read a clock, wait, print, or draw global randomness.
+var coreRefusedCalls = map[string][]string{
+	"time": {
+		"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick", "LoadLocation",
+	},
+	"fmt": {"Print", "Printf", "Println", "Scan", "Scanf", "Scanln"},
+	"math/rand/v2": {
+		"Int", "IntN", "Int32", "Int32N", "Int64", "Int64N", "Uint", "UintN", "Uint32", "Uint32N", "Uint64", "Uint64N",
+		"Float32", "Float64", "ExpFloat64", "NormFloat64", "N", "Perm", "Shuffle",
+	},
+	// They ignore the source of randomness that they are given (Go 1.26): derive keys from seed bytes.
+	"crypto/ecdh":    {"GenerateKey"},
+	"crypto/ed25519": {"GenerateKey"},
+}
+
+// coreImmutable are types of package-level variables in the core that nobody can change though they are pointers or
+// interfaces.
+var coreImmutable = []string{
+	"*encoding/base32.Encoding", "*encoding/base64.Encoding", "*hash/crc32.Table", "*strings.Replacer",
+	"github.com/flynn/noise.CipherSuite", "encoding/binary.bigEndian", "encoding/binary.littleEndian",
+}
+
+// programs are the directories of package main: the only binary, and what go generate runs.
+var programs = []string{"cmd/streamer", "internal/demo/generate"}
+
+// Limits for files that people write and read. Tests and generated files are exempt.
+const (
+	fileLinesMax     = 400
+	functionLinesMax = 70
+)
+
+// licenceLine begins every Go file.
+const licenceLine = "// SPDX-License-Identifier: MIT"
