@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+
+package ingest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"time"
+)
+
+// A client is one connection to the source port.
+type client struct {
+	srv    *Server
+	conn   *sourceConn
+	r      *bufio.Reader
+	remote string
+}
+
+func (s *Server) serveConn(ctx context.Context, raw net.Conn) {
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	defer stop()
+	defer raw.Close() //nolint:errcheck // nothing is left to say to the peer
+	if tcp, ok := raw.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(receiveBuffer)
+	}
+	conn := &sourceConn{Conn: raw}
+	c := &client{srv: s, conn: conn, r: bufio.NewReaderSize(conn, readBytes), remote: raw.RemoteAddr().String()}
+	timeout := headTimeout
+	for range requestsMax {
+		_ = conn.SetReadDeadline(time.Now().Add(timeout))
+		h, err := readHead(c.r)
+		if err != nil {
+			c.badHead(err)
+			break
+		}
+		if !c.serve(ctx, h) {
+			break
+		}
+		timeout = againTimeout
+	}
+	c.linger()
+}
+
+// serve answers one request and tells whether another may follow.
+func (c *client) serve(ctx context.Context, h head) (again bool) {
+	switch h.dialect {
+	case dialectShoutcast:
+		c.shoutcast(ctx, h)
+		return false
+	case dialectXAudio:
+		c.xaudio(ctx, h)
+		return false
+	case dialectUltravox:
+		c.ultravox()
+		return false
+	case dialectHTTP:
+	}
+	switch h.method {
+	case "SOURCE", "PUT", "POST":
+		return c.icecast(ctx, h)
+	case "GET", "HEAD":
+		return c.get(h)
+	case "OPTIONS":
+		c.reply(http.StatusOK, "Allow: OPTIONS, GET, HEAD, SOURCE, PUT, POST", "Connection: keep-alive")
+		return true
+	}
+	c.reply(http.StatusMethodNotAllowed, "Allow: OPTIONS, GET, HEAD, SOURCE, PUT, POST")
+	return false
+}
+
+// icecast takes a SOURCE, PUT or POST: a probe without a login, a refusal, or the source itself.
+func (c *client) icecast(ctx context.Context, h head) (again bool) {
+	mount, _ := splitTarget(h.target)
+	if status := c.login(h, ""); status != 0 {
+		return c.unauthorized(status)
+	}
+	if own := c.srv.cfg.Mount; own != "" && !sameMount(mount, own) {
+		c.refuse(http.StatusNotFound, fmt.Errorf("no mount %q here: set the tool's mount to %q", mount, own))
+		return false
+	}
+	body, err := c.body(h)
+	if err != nil {
+		c.refuse(http.StatusNotImplemented, err)
+		return false
+	}
+	ss := &session{kind: KindIcecast, mount: mount, agent: decodeText(h.fields["user-agent"], ""), remote: c.remote}
+	ctx, err = c.srv.claim(ctx, ss)
+	if err != nil {
+		c.refuse(http.StatusForbidden, err)
+		return false
+	}
+	defer c.srv.release(ss)
+	// DarkIce knows "HTTP/1.0 200" only; whoever expects 100 gets both at once, as from Icecast.
+	answer := "HTTP/1.0 200 OK\r\n\r\n"
+	if h.expectsContinue() {
+		answer = "HTTP/1.1 100 Continue\r\n\r\n" + answer
+	}
+	if c.write(answer) == nil {
+		c.srv.stream(ctx, ss, c.conn, body, h.fields)
+	}
+	return false
+}
+
+// body is the request's body without its framing.
+func (c *client) body(h head) (io.Reader, error) {
+	chunked, err := h.chunked()
+	if err != nil {
+		return nil, err
+	}
+	length, err := h.contentLength()
+	switch {
+	case err != nil:
+		return nil, err
+	case chunked:
+		return httputil.NewChunkedReader(c.r), nil
+	case length > 0:
+		return io.LimitReader(c.r, length), nil
+	}
+	return c.r, nil
+}
+
+// xaudio takes an Icecast 1 source: "SOURCE password /mount" and x-audiocast-* lines.
+func (c *client) xaudio(ctx context.Context, h head) {
+	if status := c.try(h.password, c.srv.secret.match); status != 0 {
+		_ = c.write("ERROR - Bad Password\r\n")
+		return
+	}
+	mount := unescape(h.target)
+	if own := c.srv.cfg.Mount; own != "" && !sameMount(mount, own) {
+		_ = c.write("ERROR - Mount point not here\r\n")
+		return
+	}
+	ss := &session{kind: KindXAudio, mount: mount, remote: c.remote}
+	ctx, err := c.srv.claim(ctx, ss)
+	if err != nil {
+		c.note(err)
+		_ = c.write("ERROR - Mount point taken\r\n")
+		return
+	}
+	defer c.srv.release(ss)
+	if c.write("OK\r\n") == nil {
+		c.srv.stream(ctx, ss, c.conn, c.r, h.fields)
+	}
+}
+
+// shoutcast takes a SHOUTcast v1 source. Liquidsoap and old DSP plug-ins wait for OK2, blank line included, before they send
+// their icy-* lines.
+func (c *client) shoutcast(ctx context.Context, h head) {
+	if h.password == "" || h.password == "!POKE" || c.try(h.password, c.srv.secret.matchLine) != 0 {
+		_ = c.write("invalid password\r\n")
+		return
+	}
+	mount := c.srv.cfg.Mount
+	if mount == "" {
+		mount = "/"
+	}
+	ss := &session{kind: KindShoutcast, mount: mount, remote: c.remote}
+	ctx, err := c.srv.claim(ctx, ss)
+	if err != nil {
+		c.note(err)
+		_ = c.write("stream in use\r\n")
+		return
+	}
+	defer c.srv.release(ss)
+	if c.write("OK2\r\nicy-caps:11\r\n\r\n") != nil {
+		return
+	}
+	_ = c.conn.SetReadDeadline(time.Now().Add(headTimeout))
+	fields := map[string]string{}
+	if !audioFollows(c.r) {
+		budget := headBytesMax
+		if fields, err = readFields(c.r, &budget); err != nil {
+			c.note(fmt.Errorf("read the icy header lines: %w", err))
+			return
+		}
+	}
+	ss.agent = decodeText(fields["user-agent"], "")
+	c.srv.stream(ctx, ss, c.conn, c.r, fields)
+}
+
+// errUltravox answers tools that speak SHOUTcast v2.
+var errUltravox = errors.New("SHOUTcast v2 is not supported: set the tool to SHOUTcast v1 (or Icecast 2)")
+
+// ultravox refuses a SHOUTcast v2 source in its own framing: 5A, flags, type (the cipher request's), length, text, 00.
+func (c *client) ultravox() {
+	c.note(errUltravox)
+	const text = "NAK:Version Error"
+	_ = c.write("\x5A\x00\x10\x09" + string([]byte{0, byte(len(text))}) + text + "\x00")
+}
+
+// get answers titles and politely refuses the rest: butt polls for statistics every 3 s and takes any 404.
+func (c *client) get(h head) (again bool) {
+	path, query := splitTarget(h.target)
+	switch path {
+	case "/admin/metadata", "/admin.cgi":
+	case "/":
+		c.refuseText(http.StatusNotFound, "This is Streamer's source port: point a broadcast tool at it.\n")
+		return false
+	default:
+		c.reply(http.StatusNotFound)
+		return false
+	}
+	u := parseUpdate(query)
+	if status := c.login(h, u.password); status != 0 {
+		return c.unauthorized(status)
+	}
+	if u.mode != "updinfo" {
+		c.refuseText(http.StatusBadRequest, "only mode=updinfo is supported\n")
+		return false
+	}
+	if !c.srv.retitle(u.mount, u.event) {
+		c.metadataReply(http.StatusBadRequest, "Source does not exist", 0)
+		return false
+	}
+	c.metadataReply(http.StatusOK, "Metadata update successful", 1)
+	return false
+}
+
+func (c *client) metadataReply(status int, message string, ok int) {
+	body := fmt.Sprintf("<?xml version=\"1.0\"?>\n<iceresponse><message>%s</message><return>%d</return></iceresponse>\n",
+		message, ok)
+	c.replyBody(status, "text/xml", body)
+}
+
+// login checks the password of an HTTP request: Basic, or pass= as SHOUTcast tools send it. It returns 0 or the status
+// to refuse with.
+func (c *client) login(h head, pass string) (status int) {
+	password, ok := basicPassword(h.fields["authorization"])
+	switch {
+	case ok:
+		return c.try(password, c.srv.secret.match)
+	case pass != "":
+		return c.try(pass, c.srv.secret.matchLine)
+	}
+	return http.StatusUnauthorized // a probe without a login is no guess
+}
+
+// try checks a password, unless its sender has guessed too often.
+func (c *client) try(password string, match func(string) bool) (status int) {
+	addr := remoteAddr(c.conn.Conn)
+	now := time.Now()
+	if !c.srv.guesses.allow(addr, now) {
+		return http.StatusTooManyRequests
+	}
+	if match(password) {
+		return 0
+	}
+	c.srv.guesses.wrong(addr, now)
+	c.note(errors.New("wrong password"))
+	return http.StatusUnauthorized
+}
+
+// unauthorized answers status. After a 401 the connection stays open: Mixxx logs in on it.
+func (c *client) unauthorized(status int) (again bool) {
+	if status == http.StatusUnauthorized {
+		c.reply(status, `WWW-Authenticate: Basic realm="Streamer"`, "Connection: keep-alive")
+		return true
+	}
+	c.reply(status, "Retry-After: 30")
+	return false
+}
+
+// badHead answers what could not be read as a request. Silence and closed connections need no answer.
+func (c *client) badHead(err error) {
+	switch {
+	case errors.Is(err, errHeadLarge):
+		c.refuse(http.StatusRequestHeaderFieldsTooLarge, err)
+	case errors.Is(err, errHeadBinary):
+		c.refuse(http.StatusBadRequest, err)
+	}
+}
+
+// note logs and remembers why this client was refused.
+func (c *client) note(err error) {
+	c.srv.meter.fail(err)
+	c.srv.cfg.Log.Warn("source refused", "remote", c.remote, "error", err)
+}
+
+func (c *client) refuse(status int, err error) {
+	c.note(err)
+	c.refuseText(status, err.Error()+"\n")
+}
+
+func (c *client) refuseText(status int, text string) {
+	c.replyBody(status, "text/plain; charset=utf-8", text)
+}
+
+func (c *client) replyBody(status int, contentType, body string) {
+	_ = c.write(fmt.Sprintf("HTTP/1.0 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		status, http.StatusText(status), contentType, len(body), body))
+}
+
+// reply answers without a body.
+func (c *client) reply(status int, fields ...string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "HTTP/1.0 %d %s\r\nContent-Length: 0\r\n", status, http.StatusText(status))
+	for _, f := range fields {
+		b.WriteString(f + "\r\n")
+	}
+	b.WriteString("\r\n")
+	_ = c.write(b.String())
+}
+
+func (c *client) write(text string) error {
+	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_, err := io.WriteString(c.conn, text)
+	return err
+}
+
+// linger lets the last answer arrive: closing with unread bytes would reset the connection and lose it.
+func (c *client) linger() {
+	tcp, ok := c.conn.Conn.(*net.TCPConn)
+	if !ok || tcp.CloseWrite() != nil {
+		return
+	}
+	_ = tcp.SetReadDeadline(time.Now().Add(lingerTimeout))
+	_, _ = io.CopyN(io.Discard, tcp, lingerBytesMax)
+}
+
+// sameMount compares mounts as people write them: the slash in front may be missing.
+func sameMount(a, b string) bool {
+	return strings.TrimPrefix(unescape(a), "/") == strings.TrimPrefix(unescape(b), "/")
+}
