@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+
+package playback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// CopyTo writes the station's audio to w, from the place where a player would begin, until ctx is done, the station ends
+// for good or w fails. Where w is slower than the stream, what it missed becomes a gap. It returns nil at an end that is
+// no fault: the station's, or ctx's.
+func CopyTo(ctx context.Context, c *Channel, w io.Writer) error {
+	f, err := openFeed(ctx, c)
+	if err == nil {
+		err = f.run(ctx, delivery{grace: EndGrace, skip: true, write: func(p []byte) error {
+			if _, err := w.Write(p); err != nil {
+				return fmt.Errorf("write the audio: %w", err)
+			}
+			return nil
+		}})
+	}
+	if errors.Is(err, errEnded) || errors.Is(err, errClosed) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}

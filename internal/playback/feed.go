@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+
+package playback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"streamer/internal/codec"
+)
+
+// Why a feed comes to its end though nothing went wrong.
+var (
+	errFormatChanged = errors.New("the station changed its format")
+	errEnded         = errors.New("the station has ended")
+	errClosed        = errors.New("the node left the station")
+)
+
+// A feed is one player's way through a Channel. Its goroutine owns it.
+type feed struct {
+	channel *Channel
+	next    uint64 // number of the item that comes next
+	taken   []item
+	mux     codec.Muxer
+	header  codec.Header
+	event   codec.Event
+	ended   bool // the last item was the station's end
+}
+
+// A delivery says where a feed's bytes go.
+type delivery struct {
+	write  func([]byte) error // the bytes are valid during the call
+	titles *titler            // nil: no ICY blocks
+	grace  time.Duration      // stay this long after the station's end
+	skip   bool               // a reader that fell behind goes on at a new start point
+}
+
+// openFeed waits for a frame to begin with. The error is ctx's, or errClosed.
+func openFeed(ctx context.Context, c *Channel) (*feed, error) {
+	for {
+		f, changed, err := tryFeed(c)
+		if f != nil || err != nil {
+			return f, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func tryFeed(c *Channel) (*feed, <-chan struct{}, error) {
+	c.mu.Lock()
+	number, s, ok := c.start()
+	changed, closed := c.changed, c.closed
+	c.mu.Unlock()
+	switch {
+	case closed:
+		return nil, nil, errClosed
+	case !ok:
+		return nil, changed, nil
+	}
+	mux, err := codec.NewMuxer(*s.header, s.event)
+	if err != nil {
+		return nil, nil, fmt.Errorf("begin to play: %w", err)
+	}
+	return &feed{channel: c, next: number, mux: mux, header: *s.header, event: s.event}, nil, nil
+}
+
+// run delivers the station from the feed's place on until it ends, ctx is done, or nobody takes it. It always returns an
+// error that says why.
+func (f *feed) run(ctx context.Context, d delivery) error {
+	began := time.Now()
+	out := d.titles.append(nil, f.mux.Start(nil))
+	for {
+		changed, err := f.fill(&out, d)
+		wrote := time.Now()
+		if len(out) > 0 {
+			if werr := d.write(out); werr != nil {
+				return werr
+			}
+			out = out[:0]
+		}
+		if err != nil {
+			return err
+		}
+		if changed == nil {
+			continue // there is more at once
+		}
+		if err := f.wait(ctx, changed, d.grace); err != nil {
+			if errors.Is(err, errEnded) {
+				return errors.Join(err, d.write(d.titles.append(nil, f.mux.End(nil))))
+			}
+			return err
+		}
+		if time.Since(began) > batchAfter {
+			if err := pause(ctx, batchEvery-time.Since(wrote)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// fill appends the bytes of what is in the Channel, at most about batchBytesMax. When that was all, it returns the
+// channel that is closed when there is more.
+func (f *feed) fill(out *[]byte, d delivery) (<-chan struct{}, error) {
+	changed, err := f.take()
+	if errors.Is(err, ErrBehind) && d.skip {
+		err = f.rejoin()
+	}
+	if err != nil {
+		return nil, err
+	}
+	var raw []byte
+	for i, it := range f.taken {
+		if raw, err = f.append(raw[:0], it); err == nil && i == len(f.taken)-1 && changed != nil {
+			raw = f.mux.Flush(raw)
+		}
+		*out = d.titles.append(*out, raw)
+		if err != nil {
+			return nil, err
+		}
+		if it.kind == codec.ItemEvent {
+			d.titles.set(titleOf(*it.event))
+		}
+	}
+	return changed, nil
+}
+
+// take moves the next items into f.taken. When they are the last ones, it returns the channel that is closed when there
+// are more.
+func (f *feed) take() (<-chan struct{}, error) {
+	c := f.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(f.taken)
+	f.taken = f.taken[:0]
+	if c.closed {
+		return nil, errClosed
+	}
+	if f.next < c.first {
+		return nil, ErrBehind
+	}
+	rest := c.items[f.next-c.first:]
+	n, size := 0, 0
+	for n < len(rest) && size < batchBytesMax {
+		size += len(rest[n].data)
+		n++
+	}
+	f.taken = append(f.taken, rest[:n]...)
+	f.next += uint64(n)
+	if n < len(rest) {
+		return nil, nil
+	}
+	return c.changed, nil
+}
+
+// append appends what the player gets for one item.
+func (f *feed) append(dst []byte, it item) ([]byte, error) {
+	f.ended = it.kind == itemEnd
+	switch it.kind {
+	case codec.ItemFrame:
+		return f.mux.Frame(dst, codec.Frame{Data: it.data, Samples: int(it.samples)}), nil
+	case codec.ItemGap:
+		return f.mux.Gap(dst), nil
+	case codec.ItemEvent:
+		f.event = *it.event
+	case codec.ItemHeader:
+		return f.change(dst, *it.header)
+	}
+	return dst, nil
+}
+
+// change goes on with another header: as if nothing had happened where it is equal, as a new link of the chain in Ogg, and
+// with the frames alone where each frame says all about itself. Everything else ends the response, since no player that we
+// know goes on (docs/decisions/0005-end-of-a-response.md).
+func (f *feed) change(dst []byte, h codec.Header) ([]byte, error) {
+	if h.Equal(f.header) {
+		return dst, nil
+	}
+	dst = f.mux.End(dst)
+	if h.Format != f.header.Format || !followed(h.Format) {
+		return dst, errFormatChanged
+	}
+	mux, err := codec.NewMuxer(h, f.event)
+	if err != nil {
+		return dst, fmt.Errorf("go on with a new header: %w", err)
+	}
+	f.mux, f.header = mux, h
+	return mux.Start(dst), nil
+}
+
+// followed reports whether players follow a format through a change of its header.
+func followed(f codec.Format) bool {
+	return f != codec.FormatWebM && f != codec.FormatUnknown
+}
+
+// rejoin goes on at a new start point, with a gap for what was missed.
+func (f *feed) rejoin() error {
+	c := f.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	number, s, ok := c.start()
+	if !ok {
+		number = c.first + uint64(len(c.items))
+		f.taken = append(f.taken, item{kind: codec.ItemGap})
+	} else {
+		f.taken = append(f.taken, item{kind: codec.ItemGap}, item{kind: codec.ItemHeader, header: s.header},
+			item{kind: codec.ItemEvent, event: &s.event})
+	}
+	f.next = number
+	return nil
+}
+
+// wait waits for changed; after the station's end for grace at most.
+func (f *feed) wait(ctx context.Context, changed <-chan struct{}, grace time.Duration) error {
+	var over <-chan time.Time
+	if f.ended {
+		t := time.NewTimer(grace)
+		defer t.Stop()
+		over = t.C
+	}
+	select {
+	case <-changed:
+		return nil
+	case <-over:
+		return errEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pause waits for d, or for the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
