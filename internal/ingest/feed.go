@@ -5,12 +5,16 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync/atomic"
 	"time"
 
 	"streamer/internal/codec"
 )
+
+// errStation is wrapped by what a Station answers: no other source would do better.
+var errStation = errors.New("station")
 
 // A feed makes the bytes of one source after another into the chunks of one station. One goroutine at a time runs it; only
 // retitle and the meter are safe from others.
@@ -175,7 +179,7 @@ func (f *feed) begin(ctx context.Context) error {
 		return err
 	}
 	if err := f.station.Begin(f.header); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errStation, err)
 	}
 	f.begun, f.dirty = true, true
 	f.origin = time.Now()
@@ -196,7 +200,7 @@ func (f *feed) drain(ctx context.Context) error {
 			}
 		}
 		if err := f.station.Publish(c); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errStation, err)
 		}
 	}
 }
