@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+
+//go:build lab && linux
+
+package lab
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"streamer/lab/netlab"
+)
+
+// TestTwentyNodesFivePercentLoss: round trips of 50 ms, every twentieth datagram is lost, and every listener gets every
+// chunk and plays every frame.
+func TestTwentyNodesFivePercentLoss(t *testing.T) {
+	length := time.Minute
+	if long {
+		length = 10 * time.Minute
+	}
+	p := newParty(t, partyPlan{
+		seed: 20, up: netlab.Line{Delay: 25 * time.Millisecond, Loss: 0.05}, listeners: 20,
+		music: length + time.Minute,
+	})
+	recordings := p.record(t, p.listeners...)
+	pass(t, length+time.Second)
+	report(t, append(p.listeners, p.source)...)
+	requireWhole(t, p.listeners...)
+	// What a recording begins with was received before it began, so it is at least as long as it took.
+	p.requireContiguous(t, length-time.Second, recordings...)
+
+	var repaired, duplicate, all uint64
+	deepest := 0
+	for _, l := range p.listeners {
+		s := l.station(t)
+		repaired, duplicate, all = repaired+s.Chunks.Repaired, duplicate+s.Chunks.Duplicate, all+s.Chunks.Received
+		deepest = max(deepest, s.Hops)
+	}
+	t.Logf("%d listeners, %v: %d chunks, %.2f %% repaired, %.2f %% came twice; at most %d hops",
+		len(p.listeners), length, all, percent(repaired, all), percent(duplicate, all), deepest)
+}
+
+func percent(part, whole uint64) float64 { return 100 * float64(part) / float64(max(whole, 1)) }
+
+// TestChainOfThree: the upload caps leave room for one child each, so that the last is fed by the middle, which is fed by
+// the source.
+func TestChainOfThree(t *testing.T) {
+	n := netlab.New(t, 3)
+	m := newMusic(t, n, 128, 40*time.Second)
+	line := netlab.Line{Delay: 10 * time.Millisecond}
+	host := func(name string) *netlab.Host { return n.Host(t, name, line, netlab.Line{}) }
+	source := startNode(t, n, host("source"), "source", "broadcast", m.path, "--upload", "190k")
+	middle := startNode(t, n, host("middle"), "middle", "listen", source.link(source), "--player", "none", "--upload", "190k")
+	awaitAudio(t, 15*time.Second, time.Second, middle)
+	last := startNode(t, n, host("last"), "last", "listen", source.link(source), "--player", "none", "--upload", "0")
+	awaitAudio(t, 15*time.Second, time.Second, last)
+
+	pass(t, 3*time.Second) // for the tree to settle
+	recordings := []*recording{
+		record(t, middle, source.ready.StationID, filepath.Join(n.Dir, "middle.mp3")),
+		record(t, last, source.ready.StationID, filepath.Join(n.Dir, "last.mp3")),
+	}
+	pass(t, 15*time.Second)
+	report(t, source, middle, last)
+	requireWhole(t, middle, last)
+	for _, r := range recordings {
+		requireContiguous(t, r.node.Name, r.stop(t), m, 14*time.Second)
+	}
+	if got := last.station(t).Hops; got != 2 {
+		t.Errorf("the last is %d hops from the source, want 2", got)
+	}
+	for _, parent := range last.station(t).Parents {
+		if parent.Addr != middle.addr().String() {
+			t.Errorf("the last has the parent %s, want %v alone", parent.Addr, middle.addr())
+		}
+	}
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+
+//go:build lab && linux
+
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"streamer/lab/netlab"
+)
+
+// streamer is the path of the program under test, built once for all scenarios.
+var streamer string
+
+// long tells whether the long measurements run too (`make lab-long`).
+var long = os.Getenv("LAB_LONG") != ""
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if err := netlab.Check(); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	for _, tool := range []struct{ name, debian string }{{"ffmpeg", "ffmpeg"}, {"curl", "curl"}} {
+		if _, err := exec.LookPath(tool.name); err != nil {
+			fmt.Fprintf(os.Stderr, "lab: %s is missing: install the Debian package %s\n", tool.name, tool.debian)
+			return 1
+		}
+	}
+	dir, err := os.MkdirTemp("", "streamer-lab-build-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	streamer = filepath.Join(dir, "streamer")
+	if path := os.Getenv("LAB_STREAMER"); path != "" { // for one of another version
+		streamer = path
+		return m.Run()
+	}
+	build := exec.Command("go", "build", "-o", streamer, "../cmd/streamer")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "lab: build streamer: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// await waits until done says so. What it waits for happens in other processes, which send no word: it looks every few
+// milliseconds.
+func await(t *testing.T, limit time.Duration, what string, done func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !done() {
+		if time.Since(began) > limit {
+			t.Fatalf("not within %v: %s", limit, what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return time.Since(began)
+}
+
+// pass lets time go by while the nodes play.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+	}
+}
