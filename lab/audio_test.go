@@ -44,7 +44,7 @@ func newMusic(t *testing.T, n *netlab.Network, kbps int, length time.Duration) m
 // ffmpeg runs it and returns its standard output.
 func ffmpeg(t *testing.T, args ...string) []byte {
 	t.Helper()
-	cmd := exec.Command("ffmpeg", append([]string{"-nostdin", "-v", "error", "-y"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), "ffmpeg", append([]string{"-nostdin", "-v", "error", "-y"}, args...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -30,7 +30,7 @@ func TestFirstAudio(t *testing.T) {
 	m := newMusic(t, n, 128, time.Minute)
 	home := n.Host(t, "source", line, netlab.Line{})
 	away := n.Host(t, "listener", line, netlab.Line{})
-	source := startNode(t, n, home, "source", "broadcast", m.path)
+	source := startNode(t, home, "source", "broadcast", m.path)
 	pass(t, 4*time.Second) // a station that has been on the air
 
 	var table strings.Builder
@@ -40,14 +40,10 @@ func TestFirstAudio(t *testing.T) {
 	}{{"round trip 50 ms", away}, {"loopback", home}} {
 		for _, how := range []struct {
 			what string
-			run  func(t *testing.T, name string, h *netlab.Host) time.Duration
+			run  func(t *testing.T, source *node, name string, h *netlab.Host) time.Duration
 		}{
-			{"start of `streamer listen LINK`", func(t *testing.T, name string, h *netlab.Host) time.Duration {
-				return audioFromStart(t, n, source, name, h)
-			}},
-			{"`POST /api/v1/tune` to a running node", func(t *testing.T, name string, h *netlab.Host) time.Duration {
-				return audioFromTune(t, n, source, name, h)
-			}},
+			{"start of `streamer listen LINK`", audioFromStart},
+			{"`POST /api/v1/tune` to a running node", audioFromTune},
 		} {
 			var took []time.Duration
 			for i := range runs {
@@ -57,7 +53,7 @@ func TestFirstAudio(t *testing.T) {
 					}
 					return -1
 				}, where.what+how.what)
-				took = append(took, how.run(t, fmt.Sprintf("%s%d", name, i), where.host).Round(time.Millisecond))
+				took = append(took, how.run(t, source, fmt.Sprintf("%s%d", name, i), where.host).Round(time.Millisecond))
 			}
 			slices.Sort(took)
 			median, p95 := took[len(took)/2], took[(len(took)*95+99)/100-1]
@@ -79,18 +75,18 @@ time, %d times. Goal (design, section 6): 300 ms median, 700 ms at the 95th perc
 }
 
 // audioFromStart starts a listener and returns how long after that its player had audio.
-func audioFromStart(t *testing.T, n *netlab.Network, source *node, name string, h *netlab.Host) time.Duration {
+func audioFromStart(t *testing.T, source *node, name string, h *netlab.Host) time.Duration {
 	t.Helper()
-	nd := startNode(t, n, h, name, "listen", source.link(source), "--player", "none", "--port", "0")
+	nd := startNode(t, h, name, "listen", source.link(source), "--player", "none", "--port", "0")
 	defer nd.Kill()
 	firstByte(t, nd, source.ready.StationID)
 	return time.Since(nd.began)
 }
 
 // audioFromTune tunes a running node in and returns how long after that its player had audio.
-func audioFromTune(t *testing.T, n *netlab.Network, source *node, name string, h *netlab.Host) time.Duration {
+func audioFromTune(t *testing.T, source *node, name string, h *netlab.Host) time.Duration {
 	t.Helper()
-	nd := startNode(t, n, h, name, "run", "--port", "0")
+	nd := startNode(t, h, name, "run", "--port", "0")
 	defer nd.Kill()
 	began := time.Now()
 	nd.tune(t, source.link(source))
@@ -105,8 +101,7 @@ func (nd *node) tune(t *testing.T, link string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, strings.TrimSuffix(nd.ready.HTTP, "/")+"/api/v1/tune",
-		bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, nd.url("/api/v1/tune"), bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +110,7 @@ func (nd *node) tune(t *testing.T, link string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
+	_ = resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
 		t.Fatalf("%s: POST /api/v1/tune: %s", nd.Name, resp.Status)
 	}
@@ -130,7 +125,7 @@ func firstByte(t *testing.T, nd *node, stationID string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }()
 	var b [1]byte
 	if _, err := body.Read(b[:]); err != nil {
 		t.Fatalf("%s: first byte of audio: %v", nd.Name, err)

@@ -50,10 +50,10 @@ func TestChainOfThree(t *testing.T) {
 	m := newMusic(t, n, 128, 40*time.Second)
 	line := netlab.Line{Delay: 10 * time.Millisecond}
 	host := func(name string) *netlab.Host { return n.Host(t, name, line, netlab.Line{}) }
-	source := startNode(t, n, host("source"), "source", "broadcast", m.path, "--upload", "190k")
-	middle := startNode(t, n, host("middle"), "middle", "listen", source.link(source), "--player", "none", "--upload", "190k")
+	source := startNode(t, host("source"), "source", "broadcast", m.path, "--upload", "190k")
+	middle := startNode(t, host("middle"), "middle", "listen", source.link(source), "--player", "none", "--upload", "190k")
 	awaitAudio(t, 15*time.Second, time.Second, middle)
-	last := startNode(t, n, host("last"), "last", "listen", source.link(source), "--player", "none", "--upload", "0")
+	last := startNode(t, host("last"), "last", "listen", source.link(source), "--player", "none", "--upload", "0")
 	awaitAudio(t, 15*time.Second, time.Second, last)
 
 	pass(t, 3*time.Second) // for the tree to settle

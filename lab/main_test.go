@@ -5,6 +5,7 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,13 +40,13 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	streamer = filepath.Join(dir, "streamer")
 	if path := os.Getenv("LAB_STREAMER"); path != "" { // for one of another version
 		streamer = path
 		return m.Run()
 	}
-	build := exec.Command("go", "build", "-o", streamer, "../cmd/streamer")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", streamer, "../cmd/streamer")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "lab: build streamer: %v\n%s", err, out)

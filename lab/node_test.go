@@ -45,17 +45,17 @@ type ready struct {
 }
 
 // startNode runs `streamer args...` on a host, in a data directory that is the name's own, and waits until it serves.
-func startNode(t *testing.T, n *netlab.Network, h *netlab.Host, name string, args ...string) *node {
+func startNode(t *testing.T, h *netlab.Host, name string, args ...string) *node {
 	t.Helper()
-	nd := launchNode(t, n, h, name, args...)
+	nd := launchNode(t, h, name, args...)
 	nd.awaitReady(t)
 	return nd
 }
 
 // launchNode is startNode without the wait.
-func launchNode(t *testing.T, n *netlab.Network, h *netlab.Host, name string, args ...string) *node {
+func launchNode(t *testing.T, h *netlab.Host, name string, args ...string) *node {
 	t.Helper()
-	nd := &node{host: h, dir: filepath.Join(n.Dir, name+".d"), http: &http.Client{
+	nd := &node{host: h, dir: filepath.Join(h.Dir(), name+".d"), http: &http.Client{
 		Transport: &http.Transport{DialContext: h.Dial, DisableKeepAlives: true}, Timeout: 10 * time.Second,
 	}}
 	if err := os.MkdirAll(nd.dir, 0o755); err != nil {
@@ -72,7 +72,20 @@ func launchNode(t *testing.T, n *netlab.Network, h *netlab.Host, name string, ar
 	}
 	nd.Process = &netlab.Process{Name: name}
 	nd.launch(t)
+	t.Cleanup(func() { nd.keepStatus(t) })
 	return nd
+}
+
+// keepStatus writes the node's last words beside its log when the test failed.
+func (nd *node) keepStatus(t *testing.T) {
+	t.Helper()
+	if !t.Failed() || nd.ready.HTTP == "" {
+		return
+	}
+	var b json.RawMessage
+	if nd.get("/api/v1/status", &b) == nil { // an error: it was killed, or hangs
+		_ = os.WriteFile(filepath.Join(nd.host.Dir(), nd.Name+".status.json"), b, 0o644)
+	}
 }
 
 func has(args []string, flag string) bool {
@@ -146,13 +159,20 @@ func (nd *node) link(by ...*node) string {
 	return link
 }
 
+func (nd *node) url(path string) string { return strings.TrimSuffix(nd.ready.HTTP, "/") + path }
+
 // get asks the node's API.
 func (nd *node) get(path string, v any) error {
-	resp, err := nd.http.Get(strings.TrimSuffix(nd.ready.HTTP, "/") + path)
+	// Not the test's context: this is asked when the test is over, too.
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, nd.url(path), nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", nd.Name, err)
 	}
-	defer resp.Body.Close()
+	resp, err := nd.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", nd.Name, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: GET %s: %s", nd.Name, path, resp.Status)
 	}
@@ -174,12 +194,12 @@ func (nd *node) listen(ctx context.Context, stationID string) (io.ReadCloser, er
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
+		_ = resp.Body.Close()
 		return nil, fmt.Errorf("%s: GET /listen: %s", nd.Name, resp.Status)
 	}
 	return resp.Body, nil
 }
 
 func (nd *node) listenURL(stationID string) string {
-	return strings.TrimSuffix(nd.ready.HTTP, "/") + "/listen/" + stationID
+	return nd.url("/listen/" + stationID)
 }

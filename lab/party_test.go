@@ -49,13 +49,13 @@ func newParty(t *testing.T, plan partyPlan) *party {
 	}
 	p := &party{net: netlab.New(t, plan.seed)}
 	p.music = newMusic(t, p.net, plan.kbps, plan.music)
-	p.source = startNode(t, p.net, p.net.Host(t, "source", plan.up, netlab.Line{}), "source",
+	p.source = startNode(t, p.net.Host(t, "source", plan.up, netlab.Line{}), "source",
 		"broadcast", p.music.path, "--upload", plan.sourceUpload)
 	began := time.Now()
 	for i := range plan.listeners {
 		name := fmt.Sprintf("listener%02d", i+1)
 		h := p.net.Host(t, name, plan.up, netlab.Line{})
-		p.listeners = append(p.listeners, launchNode(t, p.net, h, name,
+		p.listeners = append(p.listeners, launchNode(t, h, name,
 			"listen", p.source.link(p.source), "--player", "none", "--upload", plan.listenerUpload))
 	}
 	for _, l := range p.listeners {

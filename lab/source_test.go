@@ -18,7 +18,7 @@ import (
 func TestSilentSource(t *testing.T) {
 	n := netlab.New(t, 8)
 	m := newMusic(t, n, 128, 2*time.Minute)
-	source := startNode(t, n, n.Host(t, "source", broadband, netlab.Line{}), "source",
+	source := startNode(t, n.Host(t, "source", broadband, netlab.Line{}), "source",
 		"broadcast", "--source", "127.0.0.1:0", "--source-password", "hackme")
 	tools := 0
 	tool := func(args ...string) *netlab.Process {
@@ -36,7 +36,7 @@ func TestSilentSource(t *testing.T) {
 	}
 	mp3 := []string{"-c", "copy", "-f", "mp3", "-content_type", "audio/mpeg"}
 	first := tool(mp3...)
-	listener := startNode(t, n, n.Host(t, "listener", broadband, netlab.Line{}), "listener",
+	listener := startNode(t, n.Host(t, "listener", broadband, netlab.Line{}), "listener",
 		"listen", source.link(source), "--player", "none")
 	awaitAudio(t, 20*time.Second, time.Second, listener)
 	goesOn := func(what string) {

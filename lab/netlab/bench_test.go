@@ -19,12 +19,12 @@ func BenchmarkForward(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	out, err := from.ListenUDP(netip.MustParseAddrPort("[::]:0"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	data := make([]byte, 1172)
 	for b.Loop() {
 		if _, err := out.WriteToUDPAddrPort(data, netip.AddrPortFrom(to.IPv4(), 9)); err != nil {

@@ -48,11 +48,9 @@ func newHost(n *Network, name string, addrs []netip.Addr, up, down Line) (*Host,
 		down: newPath(n.seed, name+" down", down),
 	}
 	err = t.do(func() error {
-		tun, err := openTUN()
-		if err != nil {
+		if h.tun, err = openTUN(); err != nil {
 			return err
 		}
-		h.tun = tun
 		return configureDevice(addrs)
 	})
 	if err != nil {
@@ -79,6 +77,9 @@ func (h *Host) close() {
 	r.mu.Unlock()
 	h.thread.end()
 }
+
+// Dir is the directory of the host's network, where the logs are.
+func (h *Host) Dir() string { return h.net.Dir }
 
 // IPv4 is the host's present IPv4 address.
 func (h *Host) IPv4() netip.Addr { return h.address(0) }

@@ -50,7 +50,7 @@ func echo(t *testing.T, h *netlab.Host) {
 			_, _ = conn.WriteToUDPAddrPort(b[:n], from)
 		}
 	}()
-	t.Cleanup(func() { conn.Close(); <-done })
+	t.Cleanup(func() { _ = conn.Close(); <-done })
 }
 
 // pings sends count numbered datagrams of size bytes from a host to port 7 of an address, one every gap, and returns the
@@ -61,7 +61,7 @@ func pings(t *testing.T, from *netlab.Host, to netip.Addr, count, size int, gap 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	var sent sync.Map
 	go func() {
 		next := time.NewTicker(gap)
@@ -171,18 +171,20 @@ func TestTCP(t *testing.T) {
 	for _, to := range []netip.Addr{b.IPv4(), b.IPv6()} {
 		var l net.Listener
 		err := b.Do(func() (err error) {
-			l, err = net.Listen("tcp", netip.AddrPortFrom(to, 80).String())
+			l, err = new(net.ListenConfig).Listen(t.Context(), "tcp", netip.AddrPortFrom(to, 80).String())
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		go func() {
-			defer l.Close()
-			if conn, err := l.Accept(); err == nil {
-				_, _ = io.Copy(conn, bytes.NewReader(data))
-				conn.Close()
+			defer func() { _ = l.Close() }()
+			in, refused := l.Accept()
+			if refused != nil {
+				return
 			}
+			_, _ = io.Copy(in, bytes.NewReader(data))
+			_ = in.Close()
 		}()
 		conn, err := a.Dial(t.Context(), "tcp", l.Addr().String())
 		if err != nil {
@@ -190,7 +192,7 @@ func TestTCP(t *testing.T) {
 		}
 		_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 		got, err := io.ReadAll(conn)
-		conn.Close()
+		_ = conn.Close()
 		if err != nil || sha256.Sum256(got) != sha256.Sum256(data) {
 			t.Errorf("%v: %d of %d bytes arrived, or altered: %v", to, len(got), len(data), err)
 		}

@@ -5,6 +5,7 @@
 package netlab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -43,9 +44,9 @@ func (h *Host) Start(c Command) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 
-	p.cmd = exec.Command(path, c.Args[1:]...)
+	p.cmd = exec.CommandContext(context.Background(), path, c.Args[1:]...)
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.net.Dir}, c.Env...)
 	p.cmd.Dir = h.net.Dir
 	p.cmd.Stderr, p.cmd.Stdout = log, log
@@ -96,6 +97,11 @@ func (p *Process) Kill() {
 
 // Wait waits for the process to end and returns what os/exec says about it.
 func (p *Process) Wait(timeout time.Duration) error {
+	select {
+	case <-p.done:
+		return p.err
+	default:
+	}
 	select {
 	case <-p.done:
 		return p.err

@@ -80,13 +80,13 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 	}
 
 	temp := t.TempDir()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledLabLeavesNothing$")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledLabLeavesNothing$")
 	cmd.Env = append(os.Environ(), helper+"=1", "TMPDIR="+temp)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	namespaces := map[string]bool{}
@@ -99,7 +99,7 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 	if before := processesIn(t, namespaces); len(namespaces) != 2 || before < 2 {
 		t.Errorf("%d namespaces with %d processes, want 2 with 2 or more", len(namespaces), before)
 	}
-	if err := cmd.Process.Kill(); err != nil {
+	if err = cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
@@ -117,11 +117,11 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 	// The directory is there until the next network begins, which leaves a kept one and strangers alone.
 	kept, stranger := filepath.Join(temp, "streamer-lab-999999999-kept"), filepath.Join(temp, "streamer-lab-notes")
 	for _, dir := range []string{kept, stranger} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err = os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(kept, "keep"), nil, 0o644); err != nil {
+	if err = os.WriteFile(filepath.Join(kept, "keep"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("TMPDIR", temp)

@@ -6,6 +6,7 @@ package netlab
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/netip"
 	"os/exec"
@@ -76,7 +77,7 @@ func addressLines(verb string, addrs []netip.Addr) []string {
 
 // runIP runs lines of ip(8) in the calling thread's namespace.
 func runIP(lines []string) error {
-	cmd := exec.Command("ip", "-batch", "-")
+	cmd := exec.CommandContext(context.Background(), "ip", "-batch", "-")
 	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("ip -batch: %w: %s", err, bytes.TrimSpace(out))

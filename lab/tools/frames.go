@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+
+package tools
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Frames returns the hash of each packet of the first audio stream of a file, in order, as ffmpeg's demuxers find them:
+// nothing is decoded. Equal audio in different containers has equal hashes.
+func Frames(ctx context.Context, file string) ([]string, error) {
+	var out bytes.Buffer
+	cmd := command(ctx, "ffmpeg", "-hide_banner", "-loglevel", "error", "-i", file,
+		"-map", "0:a:0", "-c", "copy", "-f", "framehash", "-hash", "md5", "-")
+	cmd.Stdout = &out
+	if err := run(cmd); err != nil {
+		return nil, fmt.Errorf("hash the packets of %s (apt-get install ffmpeg): %w", file, err)
+	}
+	var hashes []string
+	for line := range strings.Lines(out.String()) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Split(strings.TrimSpace(line), ",")
+		if len(fields) >= 6 {
+			hashes = append(hashes, strings.TrimSpace(fields[5]))
+		}
+	}
+	if len(hashes) == 0 {
+		return nil, fmt.Errorf("no packets in %s", file)
+	}
+	return hashes, nil
+}
+
+// A Difference tells how far what came out is what went in.
+type Difference struct {
+	Sent, Got int // packets
+	First     int // index in what was sent of the first packet that came out; -1 for none
+	Equal     int // packets from there on that are the same, contiguous
+}
+
+// Compare looks for got in sent as one contiguous run.
+func Compare(sent, got []string) Difference {
+	d := Difference{Sent: len(sent), Got: len(got), First: -1}
+	if len(got) == 0 {
+		return d
+	}
+	d.First = slices.Index(sent, got[0])
+	if d.First < 0 {
+		return d
+	}
+	for d.Equal < len(got) && d.First+d.Equal < len(sent) && got[d.Equal] == sent[d.First+d.Equal] {
+		d.Equal++
+	}
+	return d
+}
+
+// Contiguous says that all that came out went in, in order, with nothing missing or altered between.
+func (d Difference) Contiguous() bool { return d.First >= 0 && d.Equal == d.Got }
+
+// Whole says that besides nothing is missing at either end.
+func (d Difference) Whole() bool { return d.Contiguous() && d.First == 0 && d.Got == d.Sent }
+
+// String is for people: "230 of 230 packets", or what is wrong.
+func (d Difference) String() string {
+	switch {
+	case d.First < 0:
+		return fmt.Sprintf("%d packets came out, none of which begins a run of the %d sent", d.Got, d.Sent)
+	case !d.Contiguous():
+		return fmt.Sprintf("packet %d of %d that came out is not packet %d of %d sent",
+			d.Equal, d.Got, d.First+d.Equal, d.Sent)
+	case d.First > 0:
+		return fmt.Sprintf("%d of %d packets, from packet %d on", d.Got, d.Sent, d.First)
+	default:
+		return fmt.Sprintf("%d of %d packets", d.Got, d.Sent)
+	}
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+
+package tools
+
+import (
+	"context"
+	"fmt"
+)
+
+func liquidsoapTools() []Tool {
+	make := func(name, options string, formats ...Format) Tool {
+		return Tool{
+			Name: name, Program: []string{"liquidsoap"}, Packages: []string{"liquidsoap"},
+			Formats: formats, Encodes: true, Retitles: true,
+			run: func(ctx context.Context, _ Tool, j Job) error { return runLiquidsoap(ctx, j, options) },
+		}
+	}
+	return []Tool{
+		make("liquidsoap", `output.icecast(mount=%q,`, Formats()...),
+		make("liquidsoap chunked", `output.icecast(chunked=true, method="put", mount=%q,`, Formats()...),
+		make("liquidsoap shoutcast", `output.shoutcast(icy_id=1,(* %q *)`, MP3, AAC),
+	}
+}
+
+func runLiquidsoap(ctx context.Context, j Job, output string) error {
+	encoder := map[Format]string{
+		MP3:     `%mp3(bitrate=128)`,
+		AAC:     `%ffmpeg(format="adts", %audio(codec="aac", b="96k"))`,
+		Vorbis:  `%vorbis(quality=0.4)`,
+		Opus:    `%opus(bitrate=96)`,
+		OggFLAC: `%ogg(%flac)`,
+		FLAC:    `%flac`,
+		WebM:    `%ffmpeg(format="webm", cluster_time_limit=1000, %audio(codec="libopus", b="96k"))`,
+	}[j.Format]
+	script, err := j.write("radio.liq", fmt.Sprintf(`
+settings.init.allow_root.set(true)
+settings.log.stdout.set(true)
+s = once(single(%q))
+`+output+`
+  host=%q, port=%d, password=%q, name="Streamer test", genre="test", description="A test",
+  url="http://example.org/", fallible=true, on_stop=shutdown, %s, s)
+`, j.File, j.Server.Mount, j.Server.Host, j.Server.Port, j.Server.Password, encoder))
+	if err != nil {
+		return err
+	}
+	return run(command(ctx, "liquidsoap", script))
+}
