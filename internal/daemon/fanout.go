@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"streamer/internal/link"
+	"streamer/internal/node"
+	"streamer/internal/udp"
+)
+
+const (
+	// parallelTickets is from how many tickets on sealing and sending is spread over the cores. Waking a worker costs as
+	// much as sending some ten datagrams.
+	parallelTickets = 64
+
+	// Above holdTickets children-chunks wait for holdTime at most, so that the chunks that came in one burst leave as one
+	// system call for each child (docs/results/: what that saves). A chunk is late by that much once for each such hop.
+	holdTickets = 200
+	holdTime    = 20 * time.Millisecond
+	// holdTicketsMax bounds what is held.
+	holdTicketsMax = 1 << 16
+
+	sealBatch = 256 // datagrams sealed before they are sent; about 300 kB
+)
+
+// A sender puts an Output on the wire. It belongs to the loop's goroutine. Workers share the sealing of large outputs; each
+// child's datagrams are sealed and sent by one of them, in order.
+type sender struct {
+	own     *sealer
+	jobs    chan span
+	pending sync.WaitGroup // jobs
+	workers sync.WaitGroup
+
+	// The tickets of one Output, grouped by child: children[i] begins a chain of refs.
+	out      *node.Output
+	refs     []ref
+	children []chain
+	byAddr   map[netip.AddrPort]int32
+}
+
+// A ref is one ticket of one fanout.
+type ref struct {
+	fanout, ticket int32
+	next           int32 // the child's next ref, -1 none
+}
+
+// A chain is the refs of one child.
+type chain struct{ first, last, length int32 }
+
+// A span is a range of children.
+type span struct{ from, until int }
+
+func newSender(conn *udp.Conn) *sender {
+	s := &sender{own: newSealer(conn), byAddr: make(map[netip.AddrPort]int32), jobs: make(chan span)}
+	for range runtime.GOMAXPROCS(0) - 1 {
+		w := newSealer(conn)
+		s.workers.Go(func() {
+			for job := range s.jobs {
+				w.seal(s, job)
+				s.pending.Done()
+			}
+		})
+	}
+	return s
+}
+
+// close ends the workers.
+func (s *sender) close() {
+	close(s.jobs)
+	s.workers.Wait()
+}
+
+// tickets is how many datagrams the fanouts of out will be.
+func tickets(out *node.Output) (n int) {
+	for i := range out.Fanouts {
+		n += len(out.Fanouts[i].Tickets)
+	}
+	return n
+}
+
+// send puts everything in out on the wire and returns when the system has it. Errors of single datagrams are the network's:
+// they are counted by udp and look like loss.
+func (s *sender) send(out *node.Output) {
+	s.own.sendPlain(out.Datagrams)
+	n := tickets(out)
+	if n == 0 {
+		return
+	}
+	s.group(out, n)
+	defer func() { s.out = nil }()
+	total := len(s.children)
+	parts := min(runtime.GOMAXPROCS(0), total, max(1, n/parallelTickets))
+	for i := 1; i < parts; i++ {
+		s.pending.Add(1)
+		s.jobs <- span{total * i / parts, total * (i + 1) / parts}
+	}
+	s.own.seal(s, span{0, total / parts})
+	s.pending.Wait()
+}
+
+// group chains the n tickets of out by child, in their order.
+func (s *sender) group(out *node.Output, n int) {
+	s.out = out
+	s.refs = s.refs[:0]
+	s.children = s.children[:0]
+	if len(out.Fanouts) == 1 { // nothing to chain
+		for t := range out.Fanouts[0].Tickets {
+			s.refs = append(s.refs, ref{ticket: int32(t), next: -1})
+			s.children = append(s.children, chain{first: int32(t), last: int32(t), length: 1})
+		}
+		return
+	}
+	clear(s.byAddr)
+	for f := range out.Fanouts {
+		list := out.Fanouts[f].Tickets
+		for t := range list {
+			r := int32(len(s.refs))
+			s.refs = append(s.refs, ref{fanout: int32(f), ticket: int32(t), next: -1})
+			child, known := s.byAddr[list[t].To]
+			if !known {
+				s.byAddr[list[t].To] = int32(len(s.children))
+				s.children = append(s.children, chain{first: r, last: r, length: 1})
+				continue
+			}
+			c := &s.children[child]
+			s.refs[c.last].next = r
+			c.last = r
+			c.length++
+		}
+	}
+}
+
+// A sealer seals and sends for one goroutine.
+type sealer struct {
+	out   *udp.Writer
+	msgs  []udp.Message
+	arena []byte // behind the datagrams of msgs
+}
+
+func newSealer(conn *udp.Conn) *sealer { return &sealer{out: conn.NewWriter()} }
+
+// sendPlain sends finished datagrams.
+func (w *sealer) sendPlain(list []node.Datagram) {
+	for i := range list {
+		w.msgs = append(w.msgs, udp.Message{To: list[i].To, Data: list[i].Data})
+		if len(w.msgs) == sealBatch {
+			w.flush()
+		}
+	}
+	w.flush()
+}
+
+// seal makes and sends the datagrams of some children.
+func (w *sealer) seal(s *sender, job span) {
+	for _, c := range s.children[job.from:job.until] {
+		if len(w.msgs)+int(c.length) > sealBatch { // so that a child's datagrams stay together
+			w.flush()
+		}
+		for r := c.first; r >= 0; r = s.refs[r].next {
+			f := &s.out.Fanouts[s.refs[r].fanout]
+			w.add(&f.Tickets[s.refs[r].ticket], f.Payload)
+		}
+	}
+	w.flush()
+}
+
+func (w *sealer) add(t *link.Ticket, payload []byte) {
+	if len(w.msgs) == sealBatch {
+		w.flush()
+	}
+	begin := len(w.arena)
+	w.arena = t.AppendDatagram(w.arena, payload)
+	// When the arena moved, earlier messages keep the old one: their bytes are there.
+	w.msgs = append(w.msgs, udp.Message{To: t.To, Data: w.arena[begin:len(w.arena):len(w.arena)]})
+}
+
+func (w *sealer) flush() {
+	if len(w.msgs) > 0 {
+		_, _ = w.out.WriteBatch(w.msgs) // counted by udp
+	}
+	w.msgs = w.msgs[:0]
+	w.arena = w.arena[:0]
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"streamer/internal/mono"
+	"streamer/internal/node"
+	"streamer/internal/udp"
+)
+
+const (
+	receivedMax  = 4096 // datagrams between the socket and the loop; more are dropped and counted
+	callsMax     = 64   // commands and questions waiting for the loop
+	turnMax      = 256  // datagrams handled before what came out is sent
+	farAway      = time.Hour
+	datagramsMax = udp.DatagramBytesMax
+)
+
+// errStopped says that the node has left.
+var errStopped = errors.New("the node has stopped")
+
+// A datagram is a received one on its way from the socket's goroutine to the loop.
+type datagram struct {
+	from netip.AddrPort
+	n    int
+	data [datagramsMax]byte
+}
+
+// A call is something to do on the loop's goroutine. done is closed when it was done.
+type call struct {
+	command node.Command                      // nil: ask
+	ask     func(n *node.Node, now mono.Time) // reads only
+	done    chan struct{}
+}
+
+// A loop owns a node and its output. run is the only goroutine that touches them.
+type loop struct {
+	node     *node.Node
+	clock    clock
+	out      node.Output
+	send     *sender
+	notice   func(node.Notice) // called by run; must not block
+	rec      *Recorder         // nil: nothing is recorded
+	wall     wallClock
+	received chan *datagram
+	free     chan *datagram
+	calls    chan call
+	stopped  chan struct{}
+
+	holdUntil mono.Time     // when what is in out must leave; mono.Never when nothing is held
+	turns     atomic.Int64  // mono.Time of the last turn, for health
+	overrun   atomic.Uint64 // datagrams dropped because the loop was behind
+}
+
+func newLoop(n *node.Node, c clock, send *sender, notice func(node.Notice)) *loop {
+	return &loop{
+		node: n, clock: c, send: send, notice: notice,
+		received: make(chan *datagram, receivedMax), free: make(chan *datagram, receivedMax),
+		calls: make(chan call, callsMax), stopped: make(chan struct{}), holdUntil: mono.Never,
+	}
+}
+
+// receive is the socket's handler: it copies a datagram to the loop's queue.
+func (l *loop) receive(from netip.AddrPort, b []byte) {
+	var d *datagram
+	select {
+	case d = <-l.free:
+	default:
+		d = new(datagram)
+	}
+	d.from, d.n = from, copy(d.data[:], b)
+	select {
+	case l.received <- d:
+	default:
+		l.overrun.Add(1)
+		l.recycle(d)
+	}
+}
+
+func (l *loop) recycle(d *datagram) {
+	select {
+	case l.free <- d:
+	default:
+	}
+}
+
+// do gives the node a command and returns when it was carried out.
+func (l *loop) do(ctx context.Context, c node.Command) error { return l.post(ctx, call{command: c}) }
+
+// ask runs f on the loop's goroutine. f must not keep the node.
+func (l *loop) ask(ctx context.Context, f func(n *node.Node, now mono.Time)) error {
+	return l.post(ctx, call{ask: f})
+}
+
+func (l *loop) post(ctx context.Context, c call) error {
+	c.done = make(chan struct{})
+	select {
+	case l.calls <- c:
+	case <-l.stopped:
+		return errStopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-c.done:
+		return nil
+	case <-l.stopped:
+		return errStopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// run turns until ctx ends.
+func (l *loop) run(ctx context.Context) {
+	defer close(l.stopped)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	wall := time.NewTicker(wallCheck)
+	defer wall.Stop()
+	l.tellWall(l.clock.now())
+	for {
+		now := l.clock.now()
+		l.turns.Store(int64(now))
+		wait := farAway
+		if due := min(l.node.Deadline(), l.holdUntil); due != mono.Never {
+			wait = min(max(due.Sub(now), 0), farAway)
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			l.flush()
+			return
+		case d := <-l.received:
+			l.drain(d)
+		case c := <-l.calls:
+			l.serve(c)
+		case <-wall.C:
+			l.tellWall(l.clock.now())
+		case <-timer.C:
+		}
+		if now = l.clock.now(); l.node.Deadline() <= now {
+			l.deadline(now)
+		}
+		l.release(now)
+	}
+}
+
+// drain handles d and what else is waiting, turnMax at most.
+func (l *loop) drain(d *datagram) {
+	for turn := 1; ; turn++ {
+		l.datagram(d)
+		l.recycle(d)
+		if turn == turnMax {
+			return
+		}
+		select {
+		case d = <-l.received:
+		default:
+			return
+		}
+	}
+}
+
+func (l *loop) datagram(d *datagram) {
+	now := l.clock.now()
+	b := d.data[:d.n]
+	end := l.begin()
+	l.node.HandleDatagram(now, d.from, b, &l.out)
+	if l.rec != nil {
+		l.rec.datagram(now, d.from, b, l.since(end))
+	}
+	l.tell()
+}
+
+func (l *loop) serve(c call) {
+	now := l.clock.now()
+	if c.command != nil {
+		l.command(now, c.command)
+	} else {
+		c.ask(l.node, now)
+	}
+	close(c.done)
+}
+
+func (l *loop) command(now mono.Time, c node.Command) {
+	end := l.begin()
+	l.node.HandleCommand(now, c, &l.out)
+	if l.rec != nil {
+		l.rec.command(now, c, l.since(end))
+	}
+	l.tell()
+}
+
+func (l *loop) deadline(now mono.Time) {
+	end := l.begin()
+	l.node.HandleDeadline(now, &l.out)
+	if l.rec != nil {
+		l.rec.deadline(now, l.since(end))
+	}
+	l.tell()
+}
+
+func (l *loop) tellWall(now mono.Time) {
+	if unix := time.Now().UnixMilli(); l.wall.due(now, unix) {
+		l.command(now, node.WallClockCommand{UnixMilli: unix})
+	}
+}
+
+// tell hands the notices on at once; they are never held.
+func (l *loop) tell() {
+	for i := range l.out.Notices {
+		l.notice(l.out.Notices[i])
+	}
+	clear(l.out.Notices) // their data may go
+	l.out.Notices = l.out.Notices[:0]
+}
+
+// release sends what is in out, or holds it when many children wait for it and more may come at once.
+func (l *loop) release(now mono.Time) {
+	if len(l.out.Datagrams) == 0 && len(l.out.Fanouts) == 0 {
+		return
+	}
+	n := tickets(&l.out)
+	if n >= holdTickets && n < holdTicketsMax {
+		if l.holdUntil == mono.Never {
+			l.holdUntil = now.Add(holdTime)
+		}
+		if now < l.holdUntil {
+			return
+		}
+	}
+	l.flush()
+}
+
+func (l *loop) flush() {
+	l.send.send(&l.out)
+	l.out.Reset()
+	l.holdUntil = mono.Never
+}
+
+// An outputEnd remembers how long an output was before a call.
+type outputEnd struct{ datagrams, fanouts int }
+
+func (l *loop) begin() outputEnd { return outputEnd{len(l.out.Datagrams), len(l.out.Fanouts)} }
+
+// since is what a call added. It is valid until the next one.
+func (l *loop) since(e outputEnd) node.Output {
+	return node.Output{
+		Datagrams: l.out.Datagrams[e.datagrams:], Fanouts: l.out.Fanouts[e.fanouts:], Notices: l.out.Notices,
+	}
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/node"
+)
+
+const (
+	farewellTime = 2 * time.Second        // for all of a polite end but the one below
+	leaveTime    = 250 * time.Millisecond // the node goes on for so long after it said that it leaves
+	headTime     = 10 * time.Second       // for an HTTP request's head
+	idleTime     = 2 * time.Minute
+	headBytesMax = 16 << 10
+)
+
+// errAsked is the cause of an end that somebody asked for, or that the last input brought.
+var errAsked = errors.New("asked to stop")
+
+// Run serves until ctx ends, then leaves politely and returns nil. It ends on its own with an error when a door breaks, and
+// with nil when somebody asked it to stop or, with BroadcastOptions.Once, when everything was played.
+func (d *Daemon) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, d.Close()) }()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	loopCtx, endLoop := context.WithCancel(context.WithoutCancel(ctx))
+	defer endLoop()
+
+	var socket, core, doors sync.WaitGroup
+	d.loop.send = newSender(d.conn)
+	socket.Go(func() { d.conn.Serve(d.loop.receive) })
+	core.Go(func() { d.loop.run(loopCtx) })
+	doors.Go(func() { d.stations.run(ctx) })
+	doors.Go(func() {
+		select {
+		case <-d.stop:
+			fail(errAsked)
+		case <-ctx.Done():
+		}
+	})
+	d.startSource(ctx, &doors, fail)
+	pages := d.startHTTP(&doors, fail)
+	if err := d.begin(ctx); err != nil {
+		fail(err)
+	}
+
+	<-ctx.Done()
+	d.log.Info("leaving")
+	d.farewell(context.WithoutCancel(ctx), pages)
+	doors.Wait()
+	endLoop()
+	core.Wait()
+	d.loop.send.close()
+	if err := d.conn.Close(); err != nil {
+		d.log.Warn("socket not closed", keyError, err)
+	}
+	socket.Wait()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errAsked) && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// startSource starts the source port or the inputs.
+func (d *Daemon) startSource(ctx context.Context, doors *sync.WaitGroup, fail context.CancelCauseFunc) {
+	if d.server != nil {
+		doors.Go(func() { d.server.Serve(ctx, d.sources...) })
+	}
+	if d.player != nil {
+		doors.Go(func() {
+			err := d.player.Run(ctx)
+			if err == nil {
+				err = errAsked
+			}
+			fail(err)
+		})
+	}
+}
+
+// startHTTP serves the page; nil without one.
+func (d *Daemon) startHTTP(doors *sync.WaitGroup, fail context.CancelCauseFunc) *http.Server {
+	if d.pages == nil {
+		return nil
+	}
+	s := &http.Server{
+		Handler:           d.handler(),
+		ReadHeaderTimeout: headTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    headBytesMax,
+	}
+	doors.Go(func() {
+		if err := s.Serve(d.pages); !errors.Is(err, http.ErrServerClosed) {
+			fail(fmt.Errorf("serve the page: %w", err))
+		}
+	})
+	return s
+}
+
+// begin tunes in what the options name and tells that the daemon serves.
+func (d *Daemon) begin(ctx context.Context) error {
+	pin := func(list []identity.Link, role node.Role) error {
+		for _, l := range list {
+			if err := d.stations.pin(ctx, l, role); err != nil {
+				return fmt.Errorf("station %s: %w", l.Station.Short(), err)
+			}
+		}
+		return nil
+	}
+	if err := errors.Join(pin(d.opts.Listen, node.RoleListener), pin(d.opts.Relay, node.RoleRelay)); err != nil {
+		return err
+	}
+	ready := d.Ready()
+	if d.opts.ReadyFile != "" {
+		b, err := json.Marshal(ready)
+		if err != nil {
+			return fmt.Errorf("encode the ready file: %w", err)
+		}
+		if err := writeFileAtomic(d.opts.ReadyFile, append(b, '\n'), 0o644, true); err != nil {
+			return err
+		}
+	}
+	d.log.Info("serving", keyPort, ready.UDP, keyHTTP, ready.HTTP, keySource, ready.Source)
+	if d.opts.OnReady != nil {
+		d.opts.OnReady(ready)
+	}
+	return nil
+}
+
+// farewell ends the stream, the players and the links in this order, and gives what goes out time to arrive.
+func (d *Daemon) farewell(ctx context.Context, pages *http.Server) {
+	ctx, cancel := context.WithTimeout(ctx, farewellTime)
+	defer cancel()
+	if d.own != nil {
+		if err := d.own.end(ctx); err != nil {
+			d.log.Warn("the end was not signed", keyError, err)
+		}
+	}
+	d.stations.close()
+	if err := d.loop.do(ctx, node.LeaveCommand{}); err != nil {
+		d.log.Warn("peers were not told", keyError, err)
+	}
+	gone := time.NewTimer(leaveTime)
+	defer gone.Stop()
+	if pages != nil {
+		if err := pages.Shutdown(ctx); err != nil {
+			_ = pages.Close()
+		}
+	}
+	select {
+	case <-gone.C:
+	case <-ctx.Done():
+	}
+}
