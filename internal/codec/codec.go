@@ -57,8 +57,8 @@ type Frame struct {
 // An Event is what belongs to the moment: it takes effect between two frames. All texts are UTF-8, each at most
 // EventTextMax bytes.
 type Event struct {
-	Title, Artist, Album                  string // the track
-	StationName, Genre, Description, URL  string // the station, as its broadcaster set it
+	Title, Artist, Album                 string // the track
+	StationName, Genre, Description, URL string // the station, as its broadcaster set it
 }
 
 // ItemKind tells which field of an Item is set.

@@ -13,5 +13,48 @@ type Muxer interface {
 	End(dst []byte) []byte            // the stream ends here for good; nothing may follow
 }
 
-// NewMuxer returns a Muxer for a stream that joins with header h while e is the current event.
-func NewMuxer(h Header, e Event) (Muxer, error) { return nil, nil }
+// muxPerSecond is how many pages or clusters there are in a second of audio, at least: a player gets each only when it is
+// complete.
+const muxPerSecond = 4
+
+// NewMuxer returns a Muxer for a player that joins a stream with header h while e is the current event. An error means
+// that the header is not a valid one.
+func NewMuxer(h Header, e Event) (Muxer, error) {
+	h, err := newHeader(h.Format, h.BitrateBPS, h.Packets)
+	if err != nil {
+		return nil, err
+	}
+	switch h.Format {
+	case FormatOggVorbis, FormatOggOpus, FormatOggFLAC:
+		return newOggMuxer(h, e), nil
+	case FormatWebM:
+		return newWebMMuxer(h, e), nil
+	case FormatFLAC:
+		return rawMuxer{preamble: flacPreamble(h, e)}, nil
+	case FormatMPEG, FormatAAC, FormatUnknown:
+	}
+	return rawMuxer{}, nil
+}
+
+// A rawMuxer is for formats whose frames stand on their own.
+type rawMuxer struct{ preamble []byte }
+
+func (m rawMuxer) Start(dst []byte) []byte          { return append(dst, m.preamble...) }
+func (m rawMuxer) Frame(dst []byte, f Frame) []byte { return append(dst, f.Data...) }
+func (m rawMuxer) Flush(dst []byte) []byte          { return dst }
+func (m rawMuxer) Gap(dst []byte) []byte            { return dst }
+func (m rawMuxer) End(dst []byte) []byte            { return dst }
+
+// flacPreamble returns what comes before the first native FLAC frame. Frames keep their own numbers; players don't mind.
+func flacPreamble(h Header, e Event) []byte {
+	b := append([]byte(flacMagic), flacStreamInfo, 0, 0, streamInfoBytes)
+	b = append(b, h.Packets[0]...)
+	return appendFLACComments(b, e)
+}
+
+// appendFLACComments appends the comments as the last metadata block.
+func appendFLACComments(dst []byte, e Event) []byte {
+	body := appendComments(nil, e)
+	dst = append(dst, flacLast|flacComments, byte(len(body)>>16), byte(len(body)>>8), byte(len(body)))
+	return append(dst, body...)
+}
