@@ -7,6 +7,7 @@
 package identity
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"encoding/base32"
 	"errors"
@@ -31,6 +32,9 @@ func (id NodeID) Short() string { return id.String()[:8] }
 
 // IsZero reports whether the id is unknown.
 func (id NodeID) IsZero() bool { return id == NodeID{} }
+
+// Compare orders ids as byte strings: -1, 0 or +1.
+func (id NodeID) Compare(other NodeID) int { return bytes.Compare(id[:], other[:]) }
 
 // MarshalText is String, for JSON and logs.
 func (id NodeID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }

@@ -2,19 +2,87 @@
 
 package link
 
+import "errors"
+
 // DropReason is why a datagram, or a message in it, was refused.
 type DropReason uint8
 
 // The reasons.
 const (
-	DropMalformed DropReason = iota // no parser takes it
-	dropReasons                     // how many
+	DropMalformed   DropReason = iota // no parser takes it
+	DropVersion                       // another version of the protocol
+	DropUnasked                       // an answer to nothing that was asked, or too late
+	DropCookie                        // cookie not made here, for another address, or too old
+	DropCookieUsed                    // cookie used before, and its handshake is over
+	DropRate                          // too many handshakes from one network prefix
+	DropFull                          // too many links or handshakes
+	DropGlare                         // both sides dialled, and this node's dial goes on
+	DropHandshake                     // Noise refused it
+	DropSelf                          // from this node itself
+	DropUnknownLink                   // no link has this index
+	DropReplay                        // seen before, or too old
+	DropOldKey                        // under a key that is forgotten
+	DropForged                        // not authentic
+
+	dropReasons // how many
 )
 
+// DropReasons is how many reasons there are.
+const DropReasons = int(dropReasons)
+
 // String names the reason.
-func (r DropReason) String() string { return "malformed" }
+func (r DropReason) String() string {
+	switch r {
+	case DropMalformed:
+		return "malformed"
+	case DropVersion:
+		return "version"
+	case DropUnasked:
+		return "unasked"
+	case DropCookie:
+		return "cookie"
+	case DropCookieUsed:
+		return "cookie_used"
+	case DropRate:
+		return "rate"
+	case DropFull:
+		return "full"
+	case DropGlare:
+		return "glare"
+	case DropHandshake:
+		return "handshake"
+	case DropSelf:
+		return "self"
+	case DropUnknownLink:
+		return "unknown_link"
+	case DropReplay:
+		return "replay"
+	case DropOldKey:
+		return "old_key"
+	case DropForged:
+		return "forged"
+	}
+	return "unknown"
+}
 
 // Counters count since the table was made.
 type Counters struct {
+	DatagramsIn, BytesIn   uint64 // all that arrived, as IP packets
+	DatagramsOut, BytesOut uint64 // all that was sent or given out as tickets, as IP packets
+
+	Dials     uint64 // dials begun
+	Dialled   uint64 // handshakes completed that this node began
+	Accepted  uint64 // handshakes completed that peers began
+	Resent    uint64 // handshake datagrams sent again
+	Rekeys    uint64 // of this node's sending keys
+	Moves     uint64 // peers that proved a new address
+	MovesLost uint64 // new addresses that proved nothing
+
 	Drops [dropReasons]uint64 // indexed by DropReason
 }
+
+// Why a packet does not open. Static: hostile traffic must not allocate.
+var (
+	errOldKey = errors.New("link: packet under a forgotten key")
+	errForged = errors.New("link: packet is not authentic")
+)

@@ -42,11 +42,6 @@ func (o *Output) space(n int) []byte {
 	return o.arena[end : end : end+n]
 }
 
-// send adds a datagram whose Data came from space.
-func (o *Output) send(to netip.AddrPort, data []byte) {
-	o.Datagrams = append(o.Datagrams, Datagram{To: to, Data: data})
-}
-
 // arenaBytesMin is where an Output's memory begins.
 const arenaBytesMin = 4096
 
@@ -95,6 +90,7 @@ const (
 	DownReplaced                          // another link to the same peer is up now
 	DownDuplicate                         // a dial met a peer to which a link is up already
 	DownSelf                              // a dial met this node
+	DownOtherPeer                         // DialOnly met somebody else: NodeID says whom
 	DownVersion                           // a dial met a peer that speaks another version of the protocol
 	DownRefused                           // a dial met a peer whose keys are unusable
 	DownExhausted                         // the packet counter ran out
@@ -117,6 +113,8 @@ func (r DownReason) String() string {
 		return "duplicate"
 	case DownSelf:
 		return "self"
+	case DownOtherPeer:
+		return "other_peer"
 	case DownVersion:
 		return "version"
 	case DownRefused:
