@@ -19,6 +19,11 @@ type Config struct {
 	Rand      rand.Source // jitter and choice of peers
 	Secrets   io.Reader   // ephemeral keys, cookies; must never fail
 	UploadBPS int64       // hard cap on everything sent, bit/s of IP packets; 0 gives nothing; UploadAuto measures
+
+	// Limits of the links; see link.Config. Zero values are the defaults.
+	LinksMax            int
+	HandshakesPerPrefix int
+	PrefixExempt        []netip.Prefix
 }
 
 // UploadAuto leaves the upload to the node's own estimate.
@@ -85,17 +90,19 @@ func (UploadCommand) command()    {}
 func (LeaveCommand) command()     {}
 
 // Output collects what one or more calls want done. The caller owns it and may keep it between calls; Reset empties it.
+// The driver sends Datagrams first, in order, then Fanouts. Events of the embedded link.Output are the node's own.
 type Output struct {
-	Datagrams []Datagram // to send as they are, in order
-	Fanouts   []Fanout   // to seal and send; one payload each, many links
-	Notices   []Notice   // for the application, in order
+	link.Output
+	Fanouts []Fanout // to seal and send; one payload each, many links
+	Notices []Notice // for the application, in order
+
+	payloads []byte        // behind every Fanout.Payload
+	tickets  []link.Ticket // behind every Fanout.Tickets
+	charged  int           // Datagrams that the upload has been charged for
 }
 
 // A Datagram is a UDP payload, valid until Reset.
-type Datagram struct {
-	To   netip.AddrPort
-	Data []byte
-}
+type Datagram = link.Datagram
 
 // A Fanout is one payload for many links. The driver makes each datagram with Ticket.AppendDatagram, on any goroutine, in
 // any order, and sends it to Ticket.To. Payload is valid until Reset.
@@ -131,9 +138,13 @@ type Notice struct {
 
 // Reset empties the output and keeps its memory.
 func (o *Output) Reset() {
-	o.Datagrams = o.Datagrams[:0]
+	o.Output.Reset()
 	o.Fanouts = o.Fanouts[:0]
+	clear(o.Notices)
 	o.Notices = o.Notices[:0]
+	o.payloads = o.payloads[:0]
+	o.tickets = o.tickets[:0]
+	o.charged = 0
 }
 
 // Status is a snapshot for people and metrics.

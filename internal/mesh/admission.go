@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+
+package mesh
+
+import (
+	"math/bits"
+	"slices"
+	"time"
+
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// fullWait is how long a refused peer should wait, in tenths of a second.
+const fullWait = 20
+
+// handleWant decides what a peer gets from now on and says so. A Want is absolute, so it may come twice.
+func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
+	p.open = true
+	fresh := w.Classes &^ p.child.classes
+	given, reason := s.admit(p, fresh, w.Orphan)
+	classes := w.Classes&p.child.classes | given
+	manifests := w.Manifests && (p.child.manifests || s.mayGiveManifests(p))
+	if w.Manifests && !manifests && reason == wire.GrantAll {
+		reason = wire.GrantFull
+	}
+	isNew := !p.isChild()
+	if classes == 0 && !manifests {
+		s.endChild(p)
+	} else {
+		s.setChild(p, classes, manifests)
+	}
+	g := wire.Grant{Channel: s.cfg.Channel, Token: w.Token, Manifests: manifests, Reason: reason, Classes: classes}
+	if e := s.newest(); e != nil {
+		g.Epoch, g.From = e.num, e.next
+	}
+	if w.Backlog && (given != 0 || manifests && isNew) {
+		e, from := s.backlogStart(w)
+		if e != nil {
+			g.Epoch, g.From = e.num, from
+			s.startCursor(now, p, e, from, given)
+		}
+	}
+	if reason != wire.GrantAll {
+		g.Wait = fullWait
+	}
+	if reason != wire.GrantAll || w.Headers {
+		var buf [wire.CandidatesMax]wire.Candidate
+		g.Candidates = s.offer(p, buf[:0])
+	}
+	out.control(p.id, g.Append)
+	if isNew && p.isChild() {
+		s.sayPlace(p, out)
+	}
+	if w.Headers && p.isChild() {
+		s.sendHeaders(p, out)
+	}
+	s.runCursors(now, out)
+}
+
+// setChild makes the subscription what it is from now on.
+func (s *Station) setChild(p *peer, classes uint16, manifests bool) {
+	if !p.isChild() {
+		s.children = append(s.children, p)
+	}
+	p.child.classes, p.child.manifests = classes, manifests
+	p.child.mask &= classes
+	s.takeUpload(p)
+}
+
+// takeUpload takes from the node's upload what the subscription costs.
+func (s *Station) takeUpload(p *peer) {
+	bps := s.classBPS() * int64(bits.OnesCount16(p.child.classes))
+	s.host.TakeUpload(bps - p.child.takenBPS)
+	p.child.takenBPS = bps
+}
+
+// admit chooses which of the fresh classes p gets.
+func (s *Station) admit(p *peer, fresh uint16, orphan bool) (uint16, wire.GrantReason) {
+	if fresh == 0 {
+		return 0, wire.GrantAll
+	}
+	if !s.host.Gives() {
+		return 0, wire.GrantFull
+	}
+	if s.newest() == nil || s.place.hops() == wire.HopsUnknown || s.leaving {
+		return 0, wire.GrantNothing
+	}
+	reason := wire.GrantAll
+	for part := range wire.PartManifests {
+		mask := quarter << part
+		if fresh&mask != 0 && s.place.parts[part].Has(pathID(p.node)) {
+			fresh &^= mask
+			reason = wire.GrantLoop
+		}
+	}
+	free := s.freeClasses(orphan)
+	if s.cfg.Role == Source && !orphan && s.othersHaveRoom(p) {
+		free = min(free, sourceClasses-s.usedClasses())
+	}
+	given := uint16(0)
+	for part := range wire.PartManifests {
+		for c := part; c < wire.Classes; c += wire.PartManifests {
+			bit := uint16(1) << c
+			if fresh&bit == 0 {
+				continue
+			}
+			if free <= 0 {
+				return given, wire.GrantFull
+			}
+			given |= bit
+			free--
+		}
+	}
+	return given, reason
+}
+
+// mayGiveManifests: they cost little, but one's ancestors get none.
+func (s *Station) mayGiveManifests(p *peer) bool {
+	return s.host.Gives() && s.newest() != nil && !s.leaving &&
+		!s.place.parts[wire.PartManifests].Has(pathID(p.node)) && s.freeClasses(true) > 0
+}
+
+// freeClasses is how many more classes of this station the upload carries; a reserve is kept for orphans.
+func (s *Station) freeClasses(orphan bool) int {
+	if !s.host.Gives() {
+		return 0
+	}
+	free, whole := s.host.FreeUpload()
+	if !orphan {
+		free -= whole * reservePercent / 100
+	}
+	return int(max(0, min(free/max(1, s.classBPS()), 1<<16)))
+}
+
+// usedClasses is how many classes all children together have.
+func (s *Station) usedClasses() int {
+	n := 0
+	for _, c := range s.children {
+		n += bits.OnesCount16(c.child.classes)
+	}
+	return n
+}
+
+// othersHaveRoom reports whether anybody but p can take a newcomer that this node sends away.
+func (s *Station) othersHaveRoom(p *peer) bool {
+	return slices.ContainsFunc(s.peers, func(o *peer) bool {
+		return o != p && o.open && !o.gone && !o.have.Leaf && o.have.Free > 0 && o.have.Hops < hopsMax
+	})
+}
+
+// backlogStart is where the backlog that w asks for begins.
+func (s *Station) backlogStart(w wire.Want) (*epoch, uint32) {
+	e := s.newest()
+	if e == nil || !e.placed {
+		return nil, 0
+	}
+	from := e.since(time.Duration(w.Back) * time.Millisecond)
+	if old := s.epochFor(w.Epoch); w.Epoch != 0 && old != nil && old.placed {
+		if old == e {
+			return e, max(from, w.From)
+		}
+		if next := s.epochAfter(old); next == e && from <= uint32(len(e.head)) {
+			return old, max(old.base, w.From)
+		}
+	}
+	return e, from
+}
+
+// sendHeaders sends what a late joiner's decoder needs before the first frame: header chunks, the event in force, and the
+// manifests that name them.
+func (s *Station) sendHeaders(p *peer, out *Output) {
+	e := p.child.cursor
+	if e == nil {
+		if e = s.newest(); e == nil {
+			return
+		}
+	}
+	var last *manifest
+	one := func(seq uint32, sl *slot) {
+		if sl.m == nil || sl.data == nil {
+			return
+		}
+		if sl.m != last {
+			last = sl.m
+			out.send(Send{Priority: Push, Manifest: true, Epoch: e.num, Seq: sl.m.First, Data: sl.m.raw})
+			out.addPeer(p.id)
+		}
+		out.send(Send{Priority: Push, Epoch: e.num, Seq: seq, Data: sl.data})
+		out.addPeer(p.id)
+	}
+	from := p.child.pos
+	if p.child.cursor == nil {
+		from = e.next
+	}
+	for i := range e.head {
+		if uint32(i) < from {
+			one(uint32(i), &e.head[i])
+		}
+	}
+	if e.eventSeq != wire.NoEvent && e.eventSeq < from {
+		one(e.eventSeq, &e.event)
+	}
+}
+
+// offer names others that may have room: those with free classes, near the source, not the asker.
+func (s *Station) offer(p *peer, into []wire.Candidate) []wire.Candidate {
+	n := len(s.peers)
+	if n == 0 {
+		return into
+	}
+	start := s.rand.IntN(n)
+	for _, wantRoom := range []bool{true, false} {
+		for i := range n {
+			o := s.peers[(start+i)%n]
+			if len(into) == wire.CandidatesMax {
+				return into
+			}
+			if o == p || !o.open || o.gone || o.have.Leaf || o.node == p.node || o.have.Epoch == 0 ||
+				(o.have.Free > 0) != wantRoom {
+				continue
+			}
+			into = append(into, wire.Candidate{Node: o.node, Addr: o.addr, Source: o.source, Hops: o.have.Hops, Free: o.have.Free})
+		}
+	}
+	return into
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+package mesh
+
+import (
+	"math/bits"
+	"slices"
+	"time"
+
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// childState is what this node gives to a peer.
+type childState struct {
+	classes   uint16
+	manifests bool
+	takenBPS  int64 // of the upload
+
+	// The backlog: chunks of mask from (epoch, pos) on, until it has caught up with what is live.
+	cursor   *epoch
+	pos      uint32
+	mask     uint16
+	sent     *manifest // last one sent by the cursor
+	cursorAt mono.Time
+}
+
+// covers reports whether the cursor will come to a chunk, so that it need not be pushed.
+func (c *childState) covers(e *epoch, seq uint32) bool {
+	if c.cursor == nil {
+		return false
+	}
+	if c.cursor == e {
+		return seq >= c.pos
+	}
+	return e.num > c.cursor.num
+}
+
+// pushChunk sends a verified chunk to the subscribers of its class and to those who asked for it before it came.
+func (s *Station) pushChunk(e *epoch, seq uint32, data []byte, from *peer, out *Output) {
+	bit := uint16(1) << (seq % wire.Classes)
+	out.send(Send{Priority: Push, Epoch: e.num, Seq: seq, Data: data})
+	start := len(out.peers)
+	for _, c := range s.children {
+		if c.child.classes&bit == 0 || c == from || c.child.mask&bit != 0 && c.child.covers(e, seq) {
+			continue
+		}
+		out.addPeer(c.id)
+	}
+	if len(s.held) > 0 {
+		s.takeHeld(e, seq, func(id PeerID) {
+			if !slices.Contains(out.peers[start:], id) && (from == nil || from.id != id) && s.byID[id] != nil {
+				out.addPeer(id)
+			}
+		})
+	}
+	out.dropEmpty()
+}
+
+// pushManifest sends a verified manifest to its subscribers.
+func (s *Station) pushManifest(e *epoch, m *manifest, from *peer, out *Output) {
+	out.send(Send{Priority: Push, Manifest: true, Epoch: e.num, Seq: m.First, Data: m.raw})
+	for _, c := range s.children {
+		if c.child.manifests && c != from && !(m.N > 0 && c.child.sent != nil && c.child.covers(e, m.First)) {
+			out.addPeer(c.id)
+		}
+	}
+	out.dropEmpty()
+}
+
+// startCursor begins a backlog of the classes in mask from seq of e on.
+func (s *Station) startCursor(now mono.Time, p *peer, e *epoch, seq uint32, mask uint16) {
+	c := &p.child
+	if c.cursor == nil {
+		s.cursors = append(s.cursors, p)
+	} else if c.cursor.num < e.num || c.cursor == e && c.pos < seq {
+		c.mask |= mask // the earlier start serves both
+		return
+	}
+	c.cursor, c.pos, c.cursorAt = e, max(seq, e.base), now
+	c.mask |= mask
+}
+
+func (s *Station) endCursor(p *peer) {
+	p.child.cursor, p.child.mask, p.child.sent = nil, 0, nil
+	if i := slices.Index(s.cursors, p); i >= 0 {
+		s.cursors = slices.Delete(s.cursors, i, i+1)
+	}
+}
+
+// runCursors sends what is due of the backlogs.
+func (s *Station) runCursors(now mono.Time, out *Output) {
+	for i := 0; i < len(s.cursors); {
+		p := s.cursors[i]
+		for p.child.cursor != nil && p.child.cursorAt <= now {
+			s.stepCursor(now, p, out)
+		}
+		if p.child.cursor != nil {
+			i++
+		}
+	}
+}
+
+// stepCursor sends the next chunk of a backlog, its manifest before it, and sets the time of the one after.
+func (s *Station) stepCursor(now mono.Time, p *peer, out *Output) {
+	c := &p.child
+	e := c.cursor
+	if s.epochFor(e.num) != e {
+		s.endCursor(p)
+		return
+	}
+	c.pos = max(c.pos, e.base)
+	if c.pos >= e.next {
+		if next := s.epochAfter(e); next != nil && next.placed {
+			c.cursor, c.pos = next, next.base
+			return
+		}
+		s.endCursor(p)
+		return
+	}
+	seq, sl := c.pos, e.at(c.pos)
+	c.pos++
+	if sl.m != nil && sl.m != c.sent && c.manifests {
+		c.sent = sl.m
+		out.send(Send{Priority: Backlog, Manifest: true, Epoch: e.num, Seq: sl.m.First, Data: sl.m.raw})
+		out.addPeer(p.id)
+	}
+	if sl.data == nil || c.mask&(1<<(seq%wire.Classes)) == 0 {
+		return
+	}
+	out.send(Send{Priority: Backlog, Epoch: e.num, Seq: seq, Data: sl.data})
+	out.addPeer(p.id)
+	every := e.chunkInterval() * wire.Classes / time.Duration(bits.OnesCount16(c.mask))
+	c.cursorAt = max(c.cursorAt, now.Add(-every)).Add(every / backlogSpeed)
+}
+
+// endChild ends a peer's subscription.
+func (s *Station) endChild(p *peer) {
+	if !p.isChild() && p.child.takenBPS == 0 {
+		return
+	}
+	s.endCursor(p)
+	s.host.TakeUpload(-p.child.takenBPS)
+	p.child = childState{}
+	if i := slices.Index(s.children, p); i >= 0 {
+		s.children = slices.Delete(s.children, i, i+1)
+	}
+}
+
+// expireChildren ends the subscriptions of those who have been silent, so that nobody can have a stream sent to a stranger
+// or to the dead, and forgets interests that nobody waits for.
+func (s *Station) expireChildren(now mono.Time) {
+	for i := len(s.children) - 1; i >= 0; i-- {
+		if p := s.children[i]; now.Sub(p.heardAt) > childSilenceMax {
+			s.endChild(p)
+		}
+	}
+	s.held = slices.DeleteFunc(s.held, func(h interest) bool { return now.Sub(h.since) > heldFor })
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT
+
+package mesh
+
+import (
+	"math/bits"
+	"slices"
+	"time"
+
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+const (
+	silenceSuspect = 300 * time.Millisecond // at least; then a ping
+	silenceDead    = 200 * time.Millisecond // at least, after the ping
+	stallMax       = time.Second            // a parent that is alive and does not advance
+	refusedFor     = 3 * time.Second
+	loopFor        = 5 * time.Second
+	wantRetryMin   = 100 * time.Millisecond
+	wantTriesMax   = 5
+	movesEvery     = 5 * time.Second
+	settleTime     = 3 * time.Second // before subscriptions are moved for balance
+	orphanAfter    = 1200 * time.Millisecond
+	headersGrace   = 400 * time.Millisecond
+	resumeAfter    = 2500 * time.Millisecond // without progress, before the past is skipped as at the start
+)
+
+// review looks after subscriptions and partners, four times a second.
+func (s *Station) review(now mono.Time, out *Output) {
+	s.expireChildren(now)
+	for _, c := range s.children {
+		s.takeUpload(c) // the rate may have changed
+	}
+	s.trim()
+	if s.cfg.Role == Source || s.leaving {
+		return
+	}
+	s.checkParents(now, out)
+	s.repeatWants(now, out)
+	s.assignClasses(now, out)
+	s.balance(now, out)
+	s.keepPartners(now, out)
+	s.updatePlace(now, out)
+}
+
+// checkParents leaves those that are dead or do not advance, and probes the silent.
+func (s *Station) checkParents(now mono.Time, out *Output) {
+	interval := s.newest().chunkInterval()
+	for i := len(s.peers) - 1; i >= 0; i-- {
+		p := s.peers[i]
+		if !p.isParent() || p.parent.pending {
+			continue
+		}
+		gap := interval * wire.Classes / time.Duration(max(1, bits.OnesCount16(p.parent.classes)))
+		rtt, dev := s.host.RoundTrip(p.id)
+		switch silence := now.Sub(p.heardAt); {
+		case p.probeAt != 0 && now.Sub(p.probeAt) > max(silenceDead, 2*rtt+4*dev):
+			s.loseParent(now, p, out)
+			continue
+		case p.probeAt == 0 && silence > max(silenceSuspect, min(3*gap, time.Second)):
+			p.probeAt = now
+			out.Pings = append(out.Pings, p.id)
+			s.expedite(now, p)
+		}
+		switch {
+		case p.parent.owed != 0 && now.Sub(p.parent.owed) > stallMax:
+			s.loseParent(now, p, out)
+		case p == s.manifests && p.owedManifests != 0 && now.Sub(p.owedManifests) > stallMax:
+			s.loseParent(now, p, out)
+		}
+	}
+	if s.manifests != nil && now.Sub(s.timers.progress) > manifestsOverdue && now.Sub(s.timers.asked) > stallMax {
+		s.timers.asked = now // is it the source that is silent, or only my parents?
+		for _, p := range s.peers {
+			if p.open && !p.gone {
+				s.sendHave(p, true, out)
+			}
+		}
+	}
+}
+
+// loseParent takes everything from a parent and has others bring it.
+func (s *Station) loseParent(now mono.Time, p *peer, out *Output) {
+	if !p.isParent() {
+		return
+	}
+	s.expedite(now, p)
+	for c := range s.assign {
+		if s.assign[c] == p {
+			s.assign[c] = nil
+		}
+	}
+	if s.manifests == p {
+		s.manifests = nil
+		s.timers.manifests = mono.Min(s.timers.manifests, now)
+	}
+	wasAlive := p.probeAt == 0
+	p.parent = parentState{refusedUntil: now.Add(refusedFor), token: p.parent.token}
+	p.owedManifests = 0
+	if wasAlive && s.byID[p.id] == p && !s.leaving {
+		s.sendWant(now, p, wire.Want{}, out)
+	}
+	if !s.leaving {
+		s.assignClasses(now, out)
+		s.repairDue(now, out)
+	}
+}
+
+// assignClasses finds a parent for each class, and for the manifests, that has none.
+func (s *Station) assignClasses(now mono.Time, out *Output) {
+	if s.cfg.Role == Source || s.leaving {
+		return
+	}
+	free := uint16(0)
+	for c, p := range s.assign {
+		if p == nil {
+			free |= 1 << c
+		}
+	}
+	if free == 0 && s.manifests != nil {
+		return
+	}
+	var asked [8]*peer
+	n := 0
+	for part := range wire.PathParts {
+		mask := free & (quarter << part)
+		if part == wire.PartManifests {
+			mask = 0
+		}
+		if mask == 0 && (part != wire.PartManifests || s.manifests != nil) {
+			continue
+		}
+		p := s.bestParent(now, part, bits.OnesCount16(mask))
+		if p == nil {
+			continue
+		}
+		for c := range s.assign {
+			if mask&(1<<c) != 0 {
+				s.assign[c] = p
+			}
+		}
+		p.parent.want |= mask
+		if part == wire.PartManifests {
+			p.parent.wantManifests = true
+			s.manifests, p.owedManifests = p, 0
+		}
+		p.parent.owed = 0
+		if n < len(asked) && !slices.Contains(asked[:n], p) {
+			asked[n] = p
+			n++
+		}
+	}
+	for _, p := range asked[:n] {
+		s.sendWant(now, p, s.wantFor(now), out)
+	}
+}
+
+// wantFor says where a subscription to classes without a parent begins: for a newcomer a few seconds ago; for one who has
+// lost a parent now, because NACK brings what is missing; after a long interruption where the interruption began.
+func (s *Station) wantFor(now mono.Time) wire.Want {
+	w := wire.Want{Orphan: s.play.orphanSince != 0 && now.Sub(s.play.orphanSince) > orphanAfter}
+	e := s.newest()
+	switch {
+	case e == nil || !e.placed || e.newest == nil:
+		w.Backlog, w.Headers = true, true
+	case now.Sub(s.timers.progress) > resumeAfter:
+		w.Backlog, w.Epoch, w.From = true, e.num, e.next
+	}
+	w.Back = uint16(backlogSpan / time.Millisecond)
+	return w
+}
+
+// sendWant sends what p is wanted for; the rest of w says where it begins.
+func (s *Station) sendWant(now mono.Time, p *peer, w wire.Want, out *Output) {
+	ps := &p.parent
+	ps.token++
+	w.Channel, w.Token, w.Classes, w.Manifests = s.cfg.Channel, ps.token, ps.want, ps.wantManifests
+	ps.wantFlags, ps.pending, ps.wantAt, ps.tries = w, true, now, 0
+	if w.Headers {
+		rtt, dev := s.host.RoundTrip(p.id)
+		ps.headersUntil = now.Add(max(headersGrace, 2*rtt+4*dev))
+	}
+	out.control(p.id, w.Append)
+}
+
+// repeatWants repeats what was not answered, and gives up those who never answer.
+func (s *Station) repeatWants(now mono.Time, out *Output) {
+	for i := len(s.peers) - 1; i >= 0; i-- {
+		p := s.peers[i]
+		ps := &p.parent
+		if !ps.pending {
+			continue
+		}
+		rtt, dev := s.host.RoundTrip(p.id)
+		if now.Sub(ps.wantAt) < max(wantRetryMin, rtt+4*dev)<<ps.tries {
+			continue
+		}
+		if ps.tries++; ps.tries > wantTriesMax || ps.tries > 2 && ps.want == 0 && !ps.wantManifests {
+			ps.pending = false
+			if p.isParent() {
+				p.probeAt = now
+				s.loseParent(now, p, out)
+			}
+			continue
+		}
+		ps.wantAt = now
+		if !p.open {
+			s.sendOpen(p, true, out)
+		}
+		out.control(p.id, ps.wantFlags.Append)
+	}
+}
+
+// handleGrant learns what a parent gives.
+func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output) {
+	for _, c := range g.Candidates {
+		s.addCandidate(now, c)
+	}
+	ps := &p.parent
+	if !ps.pending || g.Token != ps.token || s.cfg.Role == Source {
+		return
+	}
+	ps.pending = false
+	ps.classes, ps.manifests = g.Classes&ps.want, g.Manifests && ps.wantManifests
+	if g.Epoch != 0 && ps.wantFlags.Backlog {
+		s.play.hintEpoch, s.play.hintFrom = g.Epoch, g.From
+	}
+	if ps.classes == ps.want && ps.manifests == ps.wantManifests {
+		if p.isParent() {
+			s.play.orphanSince = 0
+		}
+		return
+	}
+	refused := refusedFor
+	if g.Reason == wire.GrantLoop {
+		refused = loopFor
+	}
+	ps.refusedUntil = now.Add(max(refused, time.Duration(g.Wait)*100*time.Millisecond))
+	for c := range s.assign {
+		if s.assign[c] == p && ps.classes&(1<<c) == 0 {
+			s.assign[c] = nil
+		}
+	}
+	if s.manifests == p && !ps.manifests {
+		s.manifests = nil
+	}
+	ps.want, ps.wantManifests = ps.classes, ps.manifests
+	if s.play.orphanSince == 0 {
+		s.play.orphanSince = now
+	}
+	s.keepPartners(now, out)
+	s.assignClasses(now, out)
+}
+
+// bestParent chooses who shall bring n classes of one part: near the source, near here, with room; of two that can, none
+// brings more than half.
+func (s *Station) bestParent(now mono.Time, part, n int) *peer {
+	var best *peer
+	bestScore, ties := time.Duration(0), 0
+	for _, p := range s.peers {
+		if !s.eligible(now, p, part) {
+			continue
+		}
+		rtt, _ := s.host.RoundTrip(p.id)
+		score := rtt/2 + 100*time.Millisecond*time.Duration(p.have.Hops)
+		if load := bits.OnesCount16(p.parent.want); part != wire.PartManifests && load+n > wire.Classes/2 {
+			score += 500 * time.Millisecond
+		}
+		if p.have.Epoch != 0 && int(p.have.Free) < n && !p.isParent() {
+			score += 300 * time.Millisecond
+		}
+		if p.have.Epoch == 0 {
+			score += time.Second // nothing is known of it yet
+		}
+		switch {
+		case best == nil || score < bestScore:
+			best, bestScore, ties = p, score, 1
+		case score == bestScore:
+			if ties++; s.rand.IntN(ties) == 0 {
+				best = p
+			}
+		}
+	}
+	return best
+}
+
+// eligible reports whether p may bring a part of the stream.
+func (s *Station) eligible(now mono.Time, p *peer, part int) bool {
+	if p.gone || p.probeAt != 0 || now < p.parent.refusedUntil || p.have.Leaf || !p.open && !p.dialed {
+		return false
+	}
+	if p.have.Epoch != 0 && p.have.Hops >= hopsMax {
+		return false
+	}
+	if p.have.Epoch == 0 && p.open && p.haveAt != 0 {
+		return false // it says that it has nothing itself
+	}
+	if e := s.newest(); e != nil && p.have.Epoch != 0 && p.have.Epoch < e.num {
+		return false
+	}
+	if part < wire.PartManifests && p.child.classes&(quarter<<part) != 0 || part == wire.PartManifests && p.child.manifests {
+		return false // that would be a loop of two
+	}
+	return p.path == nil || !p.path.Parts[part].Has(pathID(s.cfg.Self))
+}
+
+// balance moves a quarter from a parent that brings more than half to another one that has room: first the new one
+// pushes, then the old one is told to stop (see pushed).
+func (s *Station) balance(now mono.Time, out *Output) {
+	if now.Sub(s.play.movedAt) < movesEvery || !s.play.begun {
+		return
+	}
+	for _, p := range s.peers {
+		if bits.OnesCount16(p.parent.want) <= wire.Classes/2 || p.parent.pending {
+			continue
+		}
+		for part := range wire.PartManifests {
+			mask := p.parent.want & (quarter << part)
+			if mask == 0 {
+				continue
+			}
+			q := s.bestParent(now, part, bits.OnesCount16(mask))
+			if q == nil || q == p || q.have.Epoch == 0 || int(q.have.Free) < bits.OnesCount16(mask) || q.parent.pending ||
+				bits.OnesCount16(q.parent.want|mask) > wire.Classes/2 || q.have.Hops > p.have.Hops+2 {
+				continue
+			}
+			s.play.movedAt = now
+			q.parent.want |= mask
+			s.sendWant(now, q, wire.Want{}, out)
+			return
+		}
+	}
+	s.play.movedAt = now
+}
+
+// pushed is called for each chunk that p sends of its own accord: it takes over the classes that it was newly asked for,
+// and the estimate of its arrivals learns.
+func (s *Station) pushed(now mono.Time, p *peer, e *epoch, m *manifest, seq uint32, out *Output) {
+	if i := s.missOf(e, seq); i >= 0 && s.misses[i].asked == p.id {
+		return // it was asked for this one
+	}
+	class := seq % wire.Classes
+	if p.parent.want&(1<<class) == 0 {
+		return
+	}
+	p.parent.pushAt, p.parent.owed = now, 0
+	if s.assign[class] != p {
+		s.takeOver(now, p, out)
+	}
+	if e.newest != nil && e.newest.Media-m.Media <= 2*wire.ManifestSpan {
+		p.sample(int64(now) - m.releaseTime(int(seq-m.First)))
+	}
+	s.sawLater(now, p, e, seq)
+}
+
+// takeOver gives p all classes that it was asked for, and tells the others to stop.
+func (s *Station) takeOver(now mono.Time, p *peer, out *Output) {
+	for c := range s.assign {
+		if p.parent.want&(1<<c) != 0 {
+			s.assign[c] = p
+		}
+	}
+	for _, o := range s.peers {
+		if o != p && o.parent.want&p.parent.want != 0 {
+			o.parent.want &^= p.parent.want
+			o.parent.classes &^= p.parent.want
+			s.sendWant(now, o, wire.Want{}, out)
+		}
+	}
+}

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: MIT
+
+package mesh
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+const (
+	dialsAtOnce   = 4
+	dialTimeout   = 6 * time.Second
+	dialBackoff   = time.Second
+	dialBackoffMx = 30 * time.Second
+	dialFailsMax  = 6
+)
+
+// A candidate is an address where the station may be had.
+type candidate struct {
+	wire.Candidate
+	hint    bool // the user's: never forgotten
+	dialing mono.Time
+	nextTry mono.Time
+	fails   int
+}
+
+func (s *Station) addHint(a netip.AddrPort) {
+	for i := range s.cands {
+		if s.cands[i].Addr == a {
+			s.cands[i].hint, s.cands[i].nextTry = true, 0
+			return
+		}
+	}
+	if len(s.cands) < candidatesKept {
+		s.cands = append(s.cands, candidate{Candidate: wire.Candidate{Addr: a}, hint: true})
+	}
+}
+
+// addCandidate remembers where the station may be had.
+func (s *Station) addCandidate(now mono.Time, c wire.Candidate) {
+	if c.Node == s.cfg.Self || !c.Addr.IsValid() || c.Addr.Port() == 0 || c.Addr.Addr().IsUnspecified() || c.Addr.Addr().IsMulticast() {
+		return
+	}
+	for i := range s.cands {
+		if old := &s.cands[i]; old.Addr == c.Addr {
+			old.Candidate = c
+			return
+		}
+	}
+	if len(s.cands) < candidatesKept {
+		s.cands = append(s.cands, candidate{Candidate: c})
+		return
+	}
+	worst := -1
+	for i := range s.cands {
+		if k := &s.cands[i]; !k.hint && k.dialing == 0 && (worst < 0 || k.fails > s.cands[worst].fails) {
+			worst = i
+		}
+	}
+	if worst >= 0 {
+		s.cands[worst] = candidate{Candidate: c, nextTry: now}
+	}
+}
+
+// keepPartners dials when there are too few partners, and lets go of those that are too many.
+func (s *Station) keepPartners(now mono.Time, out *Output) {
+	if s.cfg.Role == Source || s.leaving {
+		return
+	}
+	partners, dialing, fed := 0, 0, s.manifests != nil
+	for _, p := range s.peers {
+		if !p.isChild() || p.isParent() {
+			partners++
+		}
+	}
+	for i := range s.cands {
+		c := &s.cands[i]
+		if c.dialing != 0 && now.Sub(c.dialing) > dialTimeout {
+			s.dialFailed(now, c)
+		}
+		if c.dialing != 0 {
+			dialing++
+		}
+	}
+	limit := dialsAtOnce
+	if fed {
+		limit = 1
+	}
+	for partners+dialing < partnersWanted && dialing < limit {
+		c := s.nextDial(now)
+		if c == nil {
+			break
+		}
+		c.dialing = now
+		dialing++
+		out.Dials = append(out.Dials, Dial{Addr: c.Addr, Node: c.Node})
+	}
+	s.dropSpare(now, partners, out)
+	s.askPeers(now, partners, out)
+	s.cands = slices.DeleteFunc(s.cands, func(c candidate) bool { return !c.hint && c.fails >= dialFailsMax })
+}
+
+// nextDial chooses the next candidate: never one that is a peer already; hints and those with room first.
+func (s *Station) nextDial(now mono.Time) *candidate {
+	best, bestRank, ties := -1, 0, 0
+	for i := range s.cands {
+		c := &s.cands[i]
+		if c.dialing != 0 || now < c.nextTry || s.isPeer(c) {
+			continue
+		}
+		rank := 2
+		if c.hint && c.fails == 0 {
+			rank = 4
+		} else if c.Free > 0 && c.fails == 0 {
+			rank = 3
+		} else if c.fails > 2 {
+			rank = 1
+		}
+		if c.Source && s.manifests != nil {
+			rank = 1 // its links are for those who have nobody else
+		}
+		switch {
+		case rank > bestRank:
+			best, bestRank, ties = i, rank, 1
+		case rank == bestRank:
+			if ties++; s.rand.IntN(ties) == 0 {
+				best = i
+			}
+		}
+	}
+	if best < 0 || bestRank == 1 && s.manifests != nil && s.cands[best].Source {
+		return nil
+	}
+	return &s.cands[best]
+}
+
+func (s *Station) isPeer(c *candidate) bool {
+	for _, p := range s.peers {
+		if p.addr == c.Addr || c.Node != (identity.NodeID{}) && p.node == c.Node {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Station) dialFailed(now mono.Time, c *candidate) {
+	c.dialing = 0
+	c.fails++
+	c.nextTry = now.Add(min(dialBackoff<<min(c.fails-1, 5), dialBackoffMx))
+}
+
+// DialFailed is called when a dial that the station asked for came to nothing.
+func (s *Station) DialFailed(now mono.Time, addr netip.AddrPort) {
+	for i := range s.cands {
+		if c := &s.cands[i]; c.Addr == addr && c.dialing != 0 {
+			s.dialFailed(now, c)
+			s.timers.review = mono.Min(s.timers.review, now)
+		}
+	}
+}
+
+// PeerUp is called when a link that the station asked for is up, or was already.
+func (s *Station) PeerUp(now mono.Time, id PeerID, node identity.NodeID, addr netip.AddrPort, out *Output) {
+	for i := range s.cands {
+		if c := &s.cands[i]; c.Addr == addr || c.Node == node {
+			c.dialing, c.fails, c.nextTry = 0, 0, now.Add(dialBackoff)
+		}
+	}
+	p := s.addPeer(now, id, node, addr)
+	if p == nil || s.leaving {
+		return
+	}
+	p.dialed = true
+	s.sendOpen(p, true, out)
+	s.assignClasses(now, out)
+}
+
+func (s *Station) sendOpen(p *peer, reply bool, out *Output) {
+	m := wire.Open{Channel: s.cfg.Channel, Reply: reply, Source: s.cfg.Role == Source, Station: s.cfg.Station}
+	out.control(p.id, m.Append)
+}
+
+// HandleOpen is called when a peer says that it carries the station.
+func (s *Station) HandleOpen(now mono.Time, id PeerID, node identity.NodeID, addr netip.AddrPort, m wire.Open, out *Output) {
+	p := s.addPeer(now, id, node, addr)
+	if p == nil || s.leaving {
+		gone := wire.Gone{Station: s.cfg.Station, Leaving: s.leaving}
+		out.control(id, gone.Append)
+		return
+	}
+	p.open, p.source, p.heardAt, p.gone = true, m.Source, now, false
+	if m.Reply {
+		s.sendOpen(p, false, out)
+		s.sendHave(p, false, out)
+		s.sayPlace(p, out)
+	}
+}
+
+// HandleGone is called when a peer does not carry the station, or leaves it.
+func (s *Station) HandleGone(now mono.Time, id PeerID, m wire.Gone, out *Output) {
+	for _, c := range m.Candidates {
+		s.addCandidate(now, c)
+	}
+	p := s.byID[id]
+	if p == nil {
+		return
+	}
+	p.gone = true
+	for i := range s.cands {
+		if c := &s.cands[i]; c.Addr == p.addr || c.Node == p.node {
+			s.dialFailed(now, c)
+		}
+	}
+	s.dropPeer(now, p, out)
+	out.Idle = append(out.Idle, id)
+	s.keepPartners(now, out)
+}
+
+// handleHave learns where a peer is in the stream.
+func (s *Station) handleHave(now mono.Time, p *peer, m wire.Have, out *Output) {
+	p.mapLen = copy(p.mapBits[:], m.Map)
+	m.Map = nil
+	first := p.haveAt == 0
+	p.have, p.haveAt = m, now
+	if m.Ask {
+		s.sendHave(p, false, out)
+	}
+	if s.cfg.Role == Source {
+		return
+	}
+	e := s.newest()
+	ahead := e == nil && m.Epoch != 0 || e != nil && (m.Epoch > e.num || m.Epoch == e.num && m.Next > e.next)
+	if ahead && s.manifests != nil && s.manifests != p && now.Sub(s.timers.progress) > manifestsOverdue &&
+		s.manifests.owedManifests == 0 {
+		s.manifests.owedManifests = s.timers.progress
+	}
+	if m.Ended && e != nil && m.Epoch == e.num && e.end == nil {
+		p.nackManifest(e.num, m.Next)
+		s.timers.manifests = mono.Min(s.timers.manifests, now)
+	}
+	if first || ahead {
+		s.assignClasses(now, out)
+	}
+}
+
+// sayHave tells parents that the subscription is alive, and other partners where this node is.
+func (s *Station) sayHave(now mono.Time, out *Output) {
+	toParents, toOthers := now >= s.timers.have, now >= s.timers.haveOthers
+	if toParents {
+		s.timers.have = now.Add(haveToParents)
+	}
+	if toOthers {
+		s.timers.haveOthers = now.Add(haveToPartners)
+	}
+	if !toParents && !toOthers || s.leaving {
+		return
+	}
+	for _, p := range s.peers {
+		if parent := p.isParent(); p.open && !p.gone && (parent && toParents || !parent && !p.isChild() && toOthers) {
+			s.sendHave(p, false, out)
+		}
+	}
+}
+
+func (s *Station) sendHave(p *peer, ask bool, out *Output) {
+	m := wire.Have{Channel: s.cfg.Channel, Leaf: !s.host.Gives(), Ask: ask, Hops: s.place.hops(),
+		Free: uint8(min(s.freeForOthers(), 255))}
+	var bitmap [wire.MapBytesMax]byte
+	if e := s.newest(); e != nil && e.placed {
+		m.Epoch, m.Next, m.Complete, m.Ended = e.num, e.next, e.complete, e.end != nil
+		n := 0
+		for i := range min(e.next-e.complete, 8*wire.MapBytesMax) {
+			if e.at(e.complete+i).data != nil {
+				bitmap[i/8] |= 1 << (i % 8)
+				n = int(i/8) + 1
+			}
+		}
+		m.Map = bitmap[:n]
+	}
+	out.control(p.id, m.Append)
+}
+
+// freeForOthers is how many classes a newcomer may hope for.
+func (s *Station) freeForOthers() int {
+	if s.newest() == nil || s.place.hops() >= hopsMax {
+		return 0
+	}
+	free := s.freeClasses(false)
+	if s.cfg.Role == Source {
+		free = min(free, max(0, sourceClasses-s.usedClasses()))
+	}
+	return free
+}
+
+// handlePeers learns of others, and tells of others.
+func (s *Station) handlePeers(now mono.Time, p *peer, m wire.Peers, out *Output) {
+	for _, c := range m.Candidates {
+		s.addCandidate(now, c)
+	}
+	if m.Ask {
+		var buf [wire.CandidatesMax]wire.Candidate
+		answer := wire.Peers{Channel: s.cfg.Channel, Candidates: s.offer(p, buf[:0])}
+		out.control(p.id, answer.Append)
+	}
+}
+
+// askPeers asks one peer for others, now and then, while there are too few.
+func (s *Station) askPeers(now mono.Time, partners int, out *Output) {
+	if now < s.timers.askPeers || partners >= partnersWanted {
+		return
+	}
+	var one *peer
+	n := 0
+	for _, p := range s.peers {
+		if p.open && !p.gone {
+			if n++; s.rand.IntN(n) == 0 {
+				one = p
+			}
+		}
+	}
+	if one == nil {
+		return
+	}
+	s.timers.askPeers = now.Add(peersAskEvery)
+	if partners < 2 {
+		s.timers.askPeers = now.Add(peersAskEvery / 4)
+	}
+	m := wire.Peers{Channel: s.cfg.Channel, Ask: true}
+	out.control(one.id, m.Append)
+}
+
+// dropSpare lets go of partners above the limit, and of the source when it is not a parent: its links are for those who
+// have nobody else.
+func (s *Station) dropSpare(now mono.Time, partners int, out *Output) {
+	if s.manifests == nil || !s.play.begun && s.cfg.Role == Listener {
+		return
+	}
+	for i := len(s.peers) - 1; i >= 0; i-- {
+		p := s.peers[i]
+		if p.isParent() || p.isChild() || p.parent.pending || now.Sub(s.timers.progress) > manifestsOverdue {
+			continue
+		}
+		if partners > partnersMax || p.source && partners > 2 {
+			gone := wire.Gone{Station: s.cfg.Station}
+			out.control(p.id, gone.Append)
+			out.Idle = append(out.Idle, p.id)
+			s.dropPeer(now, p, out)
+			partners--
+		}
+	}
+}
+
+// Leave tells everybody that this node goes, and where else the station may be had.
+func (s *Station) Leave(now mono.Time, out *Output) {
+	if s.leaving {
+		return
+	}
+	s.leaving = true
+	for _, p := range s.peers {
+		gone := wire.Gone{Leaving: true, Station: s.cfg.Station}
+		var buf [wire.CandidatesMax]wire.Candidate
+		gone.Candidates = s.offer(p, buf[:0])
+		out.control(p.id, gone.Append)
+		out.Idle = append(out.Idle, p.id)
+	}
+	for len(s.peers) > 0 {
+		s.dropPeer(now, s.peers[len(s.peers)-1], out)
+	}
+}

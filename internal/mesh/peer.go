@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+
+package mesh
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// A peer is a link whose other end carries the station, or may.
+type peer struct {
+	id     PeerID
+	node   identity.NodeID
+	addr   netip.AddrPort
+	open   bool // it said that it carries the station
+	source bool // it said that it is the broadcaster
+	dialed bool // by this node
+	gone   bool // it said that it leaves
+
+	heardAt mono.Time // any station message
+	probeAt mono.Time // a ping was sent because of its silence; 0 none
+
+	have    wire.Have // Map is in mapBits
+	haveAt  mono.Time // when it came; 0 never
+	mapBits [wire.MapBytesMax]byte
+	mapLen  int
+	path    *wire.Path // as parent; nil until told
+
+	parent parentState
+	child  childState
+	nacks  wire.Nack // being collected
+
+	owedManifests mono.Time // since when a manifest that must exist has not come from it; 0 none
+	repairLeft    int64
+	repairAt      mono.Time
+	junkSince     mono.Time
+	junkCount     int
+}
+
+// parentState is what a peer gives to this node.
+type parentState struct {
+	want          uint16 // asked of it
+	wantManifests bool
+	classes       uint16 // granted
+	manifests     bool
+	token         uint8
+	pending       bool      // its Grant has not come
+	wantAt        mono.Time // when the Want was sent
+	wantFlags     wire.Want // for sending it again
+	tries         int
+	refusedUntil  mono.Time
+	movedAt       mono.Time
+
+	pushAt       mono.Time // last chunk that it pushed
+	owed         mono.Time // since when a chunk that it should have pushed has not come; 0 none
+	offset       int64     // mono time of arrival minus the source's release time, smoothed
+	deviation    time.Duration
+	samples      int
+	headersUntil mono.Time // it is sending the headers: no NACK for them before
+}
+
+func (p *peer) isParent() bool { return p.parent.want != 0 || p.parent.wantManifests }
+func (p *peer) isChild() bool  { return p.child.classes != 0 || p.child.manifests }
+
+// owe notes that p should push something by at.
+func (p *peer) owe(at mono.Time) {
+	if p.parent.owed == 0 {
+		p.parent.owed = at
+	}
+}
+
+// sample learns when p's pushes arrive, as RFC 6298 learns round-trip times.
+func (p *peer) sample(arrival int64) {
+	ps := &p.parent
+	if ps.samples == 0 {
+		ps.offset, ps.deviation, ps.samples = arrival, 50*time.Millisecond, 1
+		return
+	}
+	diff := arrival - ps.offset
+	if diff > int64(time.Second) || diff < -int64(time.Second) { // another clock or another route
+		ps.offset, ps.deviation, ps.samples = arrival, 100*time.Millisecond, 1
+		return
+	}
+	ps.offset += diff / 8
+	ps.deviation += (time.Duration(max(diff, -diff)) - ps.deviation) / 4
+	ps.samples++
+}
+
+// nack adds a chunk to the NACK that is being collected for p.
+func (p *peer) nack(e *epoch, seq uint32) {
+	n := &p.nacks
+	if !p.nackEpoch(uint8(e.num)) {
+		return
+	}
+	for i := range n.NRanges {
+		r := &n.Ranges[i]
+		if r.Seq == seq {
+			return
+		}
+		if seq > r.Seq && seq-r.Seq <= 32 {
+			r.Also |= 1 << (seq - r.Seq - 1)
+			return
+		}
+	}
+	if n.NRanges < wire.NackRangesMax {
+		n.Ranges[n.NRanges] = wire.NackRange{Seq: seq}
+		n.NRanges++
+	}
+}
+
+// nackManifest adds a manifest to the NACK that is being collected for p.
+func (p *peer) nackManifest(epoch, seq uint32) {
+	n := &p.nacks
+	if !p.nackEpoch(uint8(epoch)) || n.NManifest == wire.NackManifests || slices.Contains(n.Manifests[:n.NManifest], seq) {
+		return
+	}
+	n.Manifests[n.NManifest] = seq
+	n.NManifest++
+}
+
+// nackEpoch reports whether the NACK being collected can name the epoch: it names one only, others wait for the next.
+func (p *peer) nackEpoch(low uint8) bool {
+	if p.nacks.NRanges == 0 && p.nacks.NManifest == 0 {
+		p.nacks.EpochLow = low
+	}
+	return p.nacks.EpochLow == low
+}
+
+// addPeer makes a peer, nil when there are too many.
+func (s *Station) addPeer(now mono.Time, id PeerID, node identity.NodeID, addr netip.AddrPort) *peer {
+	if p := s.byID[id]; p != nil {
+		return p
+	}
+	if len(s.peers) >= peersMax {
+		return nil
+	}
+	p := &peer{id: id, node: node, addr: addr, heardAt: now, repairAt: now, repairLeft: repairBurst, junkSince: now}
+	s.peers = append(s.peers, p)
+	s.byID[id] = p
+	return p
+}
+
+// dropPeer forgets a peer and all that goes with it.
+func (s *Station) dropPeer(now mono.Time, p *peer, out *Output) {
+	s.endChild(p)
+	if i := slices.Index(s.peers, p); i >= 0 {
+		s.peers = slices.Delete(s.peers, i, i+1)
+	}
+	delete(s.byID, p.id)
+	s.held = slices.DeleteFunc(s.held, func(h interest) bool { return h.peer == p.id })
+	s.loseParent(now, p, out)
+}
+
+// PeerDown is called when a link is gone.
+func (s *Station) PeerDown(now mono.Time, id PeerID, out *Output) {
+	if p := s.byID[id]; p != nil {
+		if p.dialed || p.open {
+			s.addCandidate(now, wire.Candidate{Node: p.node, Addr: p.addr, Source: p.source, Hops: p.have.Hops})
+		}
+		s.dropPeer(now, p, out)
+	}
+}
+
+// PeerMoved is called when the address of a link has changed.
+func (s *Station) PeerMoved(id PeerID, addr netip.AddrPort) {
+	if p := s.byID[id]; p != nil {
+		p.addr = addr
+	}
+}
+
+// Uses reports whether the station needs the link.
+func (s *Station) Uses(id PeerID) bool { return s.byID[id] != nil }
+
+// Pong is called when a peer has answered a ping.
+func (s *Station) Pong(now mono.Time, id PeerID) {
+	if p := s.byID[id]; p != nil {
+		p.heardAt, p.probeAt = now, 0
+	}
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+
+package mesh
+
+import (
+	"streamer/internal/identity"
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// placeState is where this node is between the source and its children: for each part of the stream the hops to the
+// source and the ancestors, as docs/protocol/stations.md tells children.
+type placeState struct {
+	parts [wire.PathParts]wire.PathPart
+}
+
+func pathID(id identity.NodeID) wire.PathID { return wire.PathID(id[:4]) }
+
+func (pl *placeState) init(source bool) {
+	for i := range pl.parts {
+		if pl.parts[i].Hops = wire.HopsUnknown; source {
+			pl.parts[i].Hops = 0
+		}
+	}
+}
+
+// hops is the longest way to the source of any part that reaches this node.
+func (pl *placeState) hops() uint8 {
+	hops, known := uint8(0), false
+	for i := range wire.PartManifests {
+		if h := pl.parts[i].Hops; h != wire.HopsUnknown {
+			hops, known = max(hops, h), true
+		}
+	}
+	if !known {
+		return wire.HopsUnknown
+	}
+	return hops
+}
+
+// updatePlace works out the place from the parents' and tells the children when it has changed.
+func (s *Station) updatePlace(_ mono.Time, out *Output) {
+	if s.cfg.Role == Source {
+		return
+	}
+	var parts [wire.PathParts]wire.PathPart
+	for i := range parts {
+		parts[i].Hops = wire.HopsUnknown
+	}
+	for c, p := range s.assign {
+		if p != nil {
+			follow(&parts[c%wire.PartManifests], p, c%wire.PartManifests)
+		}
+	}
+	if s.manifests != nil {
+		follow(&parts[wire.PartManifests], s.manifests, wire.PartManifests)
+	}
+	if parts == s.place.parts {
+		return
+	}
+	s.place.parts = parts
+	for _, c := range s.children {
+		s.sayPlace(c, out)
+	}
+}
+
+// sayPlace tells a child, or one who may become a child, how the stream reaches this node.
+func (s *Station) sayPlace(p *peer, out *Output) {
+	m := wire.Path{Channel: s.cfg.Channel, Parts: s.place.parts}
+	out.control(p.id, m.Append)
+}
+
+// handlePath learns how the stream reaches a peer, and leaves it for those parts that reach it through this node.
+func (s *Station) handlePath(now mono.Time, p *peer, m *wire.Path, out *Output) {
+	if p.path == nil {
+		p.path = new(wire.Path)
+	}
+	*p.path = *m
+	if s.cfg.Role == Source {
+		return
+	}
+	self := pathID(s.cfg.Self)
+	dropped := false
+	for part := range m.Parts {
+		tooLong := m.Parts[part].Hops != wire.HopsUnknown && m.Parts[part].Hops >= hopsMax
+		if !m.Parts[part].Has(self) && !tooLong {
+			continue
+		}
+		if part == wire.PartManifests {
+			if s.manifests == p {
+				s.manifests, p.parent.wantManifests, dropped = nil, false, true
+			}
+			continue
+		}
+		for c := part; c < wire.Classes; c += wire.PartManifests {
+			if s.assign[c] == p {
+				s.assign[c], dropped = nil, true
+			}
+			dropped = dropped || p.parent.want&(1<<c) != 0
+			p.parent.want &^= 1 << c
+		}
+	}
+	if dropped {
+		p.parent.classes &= p.parent.want
+		s.sendWant(now, p, wire.Want{}, out)
+		s.assignClasses(now, out)
+	}
+	if p.isParent() {
+		s.updatePlace(now, out)
+	}
+}
+
+// follow adds to a part the way through p: its ancestors and itself.
+func follow(to *wire.PathPart, p *peer, part int) {
+	if p.path == nil || p.path.Parts[part].Hops == wire.HopsUnknown {
+		to.Add(pathID(p.node))
+		return
+	}
+	from := &p.path.Parts[part]
+	for _, id := range from.IDs[:from.N] {
+		to.Add(id)
+	}
+	to.Add(pathID(p.node))
+	if hops := from.Hops + 1; to.Hops == wire.HopsUnknown || hops > to.Hops {
+		to.Hops = hops
+	}
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: MIT
+
+package mesh
+
+import (
+	"slices"
+	"time"
+
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+const (
+	missesMax      = 2048
+	lateness       = 30 * time.Millisecond // least, after the expected arrival, before the first NACK
+	unknownLate    = 150 * time.Millisecond
+	retryMin       = 60 * time.Millisecond
+	triesMax       = 8 // then once a second until the deadline
+	skipsMax       = 3 // later packets of the same parent that prove a loss
+	skipsLookBack  = 64
+	heldMax        = 256
+	heldFor        = 2 * time.Second
+	repairPercent  = 15      // of the stream's rate, for one peer
+	repairBurst    = 1 << 16 // bytes, for one peer
+	manifestsRetry = 80 * time.Millisecond
+)
+
+// A miss is a chunk that a manifest names and that is not there.
+type miss struct {
+	epoch *epoch
+	seq   uint32
+	at    mono.Time // next NACK
+	asked PeerID    // the last one asked
+	tries uint8
+	skips uint8
+}
+
+// An interest is a NACK that waits for the chunk to come here first.
+type interest struct {
+	epoch *epoch
+	seq   uint32
+	peer  PeerID
+	since mono.Time
+}
+
+// expectChunks notes what m names and is not there, each with the time when its absence will mean a loss.
+func (s *Station) expectChunks(now mono.Time, e *epoch, m *manifest) {
+	if s.cfg.Role == Source {
+		return
+	}
+	for i := range m.N {
+		seq := m.First + uint32(i)
+		sl := e.find(seq)
+		if sl == nil || sl.m != m || sl.data != nil || s.missOf(e, seq) >= 0 {
+			continue
+		}
+		at := now.Add(m.releaseAfter(i) + unknownLate)
+		if p := s.assign[seq%wire.Classes]; p != nil && p.parent.samples > 0 {
+			at = mono.Time(m.releaseTime(i) + p.parent.offset).Add(max(lateness, 4*p.parent.deviation))
+			at = min(max(at, now), now.Add(2*time.Second))
+			p.owe(at)
+		}
+		if seq < e.base || seq < uint32(len(e.head)) {
+			at = now.Add(lateness) // nobody pushes the past, unless asked
+			if p := s.assign[seq%wire.Classes]; p != nil && now < p.parent.headersUntil {
+				at = p.parent.headersUntil
+			}
+		}
+		if len(s.misses) < missesMax {
+			s.misses = append(s.misses, miss{epoch: e, seq: seq, at: at})
+		}
+	}
+}
+
+func (s *Station) missOf(e *epoch, seq uint32) int {
+	for i := range s.misses {
+		if s.misses[i].seq == seq && s.misses[i].epoch == e {
+			return i
+		}
+	}
+	return -1
+}
+
+// forgetMiss ends a miss; it reports whether the chunk had been asked for.
+func (s *Station) forgetMiss(e *epoch, seq uint32) bool {
+	i := s.missOf(e, seq)
+	if i < 0 {
+		return false
+	}
+	asked := s.misses[i].tries > 0
+	s.misses = slices.Delete(s.misses, i, i+1)
+	return asked
+}
+
+// sawLater tells the misses of p's classes before seq that p has sent something later.
+func (s *Station) sawLater(now mono.Time, p *peer, e *epoch, seq uint32) {
+	for i := range s.misses {
+		ms := &s.misses[i]
+		if ms.epoch != e || ms.seq >= seq || seq-ms.seq > skipsLookBack || ms.tries > 0 || s.assign[ms.seq%wire.Classes] != p {
+			continue
+		}
+		if ms.skips++; ms.skips >= skipsMax {
+			ms.at = now
+		}
+	}
+}
+
+// expedite has what p owed asked for at once, from others.
+func (s *Station) expedite(now mono.Time, p *peer) {
+	for i := range s.misses {
+		if ms := &s.misses[i]; s.assign[ms.seq%wire.Classes] == p || ms.asked == p.id {
+			ms.at = min(ms.at, now)
+		}
+	}
+}
+
+// repairDue sends the NACKs that are due, one message for each peer asked.
+func (s *Station) repairDue(now mono.Time, out *Output) {
+	s.dropStaleMisses()
+	for i := range s.misses {
+		ms := &s.misses[i]
+		if ms.at > now {
+			continue
+		}
+		p := s.repairer(now, ms)
+		if p == nil {
+			ms.at = now.Add(200 * time.Millisecond)
+			continue
+		}
+		rtt, dev := s.host.RoundTrip(p.id)
+		retry := max(retryMin, rtt+4*dev+lateness/3)
+		if ms.tries++; ms.tries > triesMax {
+			retry = time.Second
+		}
+		ms.asked, ms.at = p.id, now.Add(retry)
+		p.nack(ms.epoch, ms.seq)
+	}
+	if now >= s.timers.manifests {
+		s.repairManifests(now)
+	}
+	for _, p := range s.peers {
+		if p.nacks.NRanges > 0 || p.nacks.NManifest > 0 {
+			p.nacks.Channel = s.cfg.Channel
+			out.control(p.id, p.nacks.Append)
+			p.nacks = wire.Nack{}
+			s.counts.NacksSent++
+		}
+	}
+}
+
+// dropStaleMisses forgets what nobody needs any more: delivered as a gap, or out of the window.
+func (s *Station) dropStaleMisses() {
+	s.misses = slices.DeleteFunc(s.misses, func(ms miss) bool {
+		sl := ms.epoch.find(ms.seq)
+		if sl == nil || sl.data != nil || s.epochFor(ms.epoch.num) != ms.epoch {
+			return true
+		}
+		if ms.seq < uint32(len(ms.epoch.head)) || ms.seq == ms.epoch.eventSeq {
+			return false
+		}
+		return s.play.open && s.play.at < len(s.epochs) && s.epochs[s.play.at] == ms.epoch && ms.seq < s.play.next
+	})
+}
+
+// repairer chooses whom to ask: the parent of the class first, then any other peer that has the chunk, never the same one
+// twice in a row if there is another.
+func (s *Station) repairer(now mono.Time, ms *miss) *peer {
+	class := ms.seq % wire.Classes
+	if p := s.assign[class]; p != nil && ms.tries == 0 && p.probeAt == 0 {
+		return p
+	}
+	var best *peer
+	n, bestRank := 0, 0
+	for _, p := range s.peers {
+		rank := p.mayHave(ms.epoch, ms.seq, s.assign[class] == p)
+		if rank == 0 {
+			continue
+		}
+		if p.id == ms.asked || p.probeAt != 0 {
+			rank = 1
+		}
+		switch {
+		case rank > bestRank:
+			best, bestRank, n = p, rank, 1
+		case rank == bestRank:
+			if n++; s.rand.IntN(n) == 0 {
+				best = p
+			}
+		}
+	}
+	return best
+}
+
+// mayHave ranks a peer as a repairer of a chunk: 0 no, 2 perhaps, 3 probably, 4 its map says so.
+func (p *peer) mayHave(e *epoch, seq uint32, parent bool) int {
+	if !p.open || p.have.Leaf || p.gone {
+		return 0
+	}
+	if p.have.Epoch == e.num {
+		if seq < p.have.Complete {
+			return 4
+		}
+		if bit := seq - p.have.Complete; bit/8 < uint32(p.mapLen) {
+			if p.mapBits[bit/8]&(1<<(bit%8)) != 0 {
+				return 4
+			}
+		}
+	}
+	if parent || p.parent.classes != 0 {
+		return 3
+	}
+	if p.have.Epoch == 0 || p.child.classes != 0 && p.have.Epoch < e.num {
+		return 0
+	}
+	return 2
+}
+
+// scheduleManifests sets the time of the next NACK for manifests.
+func (s *Station) scheduleManifests(now mono.Time) {
+	if s.lacksManifests() {
+		s.timers.manifests = mono.Min(s.timers.manifests, now.Add(manifestGrace))
+		return
+	}
+	s.timers.manifests, s.timers.manTries = mono.Never, 0
+}
+
+func (s *Station) lacksManifests() bool {
+	if len(s.early) > 0 {
+		return true
+	}
+	for _, e := range s.epochs {
+		if e.unknown > 0 || e.lacksBeside() {
+			return true
+		}
+	}
+	return false
+}
+
+// lacksBeside reports whether a manifest of a header chunk or of the event in force is missing.
+func (e *epoch) lacksBeside() bool {
+	for i := range e.head {
+		if e.head[i].m == nil {
+			return true
+		}
+	}
+	return e.eventSeq != wire.NoEvent && e.event.m == nil
+}
+
+// repairManifests asks for the manifests that are missing, each time another peer.
+func (s *Station) repairManifests(now mono.Time) {
+	s.timers.manifests = mono.Never
+	if !s.lacksManifests() {
+		s.timers.manTries = 0
+		return
+	}
+	s.timers.manTries++
+	retry := manifestsRetry
+	if p := s.manifestRepairer(); p != nil {
+		rtt, dev := s.host.RoundTrip(p.id)
+		retry = max(retryMin, rtt+4*dev+lateness/3)
+		s.askManifests(p)
+	}
+	if s.timers.manTries > triesMax {
+		retry = time.Second
+		s.early = s.early[:0]
+	}
+	s.timers.manifests = now.Add(retry)
+}
+
+// playFrontier is the next chunk of e that the application has not got.
+func (s *Station) playFrontier(e *epoch) uint32 {
+	if s.play.open && s.play.at < len(s.epochs) && s.epochs[s.play.at] == e {
+		return s.play.next
+	}
+	return e.base
+}
+
+func (s *Station) manifestRepairer() *peer {
+	if s.manifests != nil && s.timers.manTries == 1 {
+		return s.manifests
+	}
+	var best *peer
+	n := 0
+	for _, p := range s.peers {
+		if !p.open || p.gone || p.have.Leaf || p.have.Epoch == 0 && p.parent.classes == 0 {
+			continue
+		}
+		if n++; s.rand.IntN(n) == 0 {
+			best = p
+		}
+	}
+	return best
+}
+
+// askManifests collects what is missing into one NACK. Every eighth number is enough: a manifest names at most eight.
+func (s *Station) askManifests(p *peer) {
+	for i := len(s.epochs) - 1; i >= 0; i-- {
+		e := s.epochs[i]
+		for j := range e.head {
+			if e.head[j].m == nil {
+				p.nackManifest(e.num, uint32(j))
+				break
+			}
+		}
+		if e.eventSeq != wire.NoEvent && e.event.m == nil {
+			p.nackManifest(e.num, e.eventSeq)
+		}
+		if e.unknown == 0 {
+			continue
+		}
+		for seq := s.playFrontier(e); seq < e.next; seq++ {
+			if sl := e.at(seq); sl != nil && sl.m == nil {
+				p.nackManifest(e.num, seq)
+				seq += wire.ManifestChunksMax - 1
+			}
+		}
+	}
+	for i := range s.early {
+		p.nackManifest(uint32(s.early[i].epochLow), s.early[i].seq)
+	}
+}
+
+// handleNack answers with what is there, within the peer's share of repair, and remembers what is still to come.
+func (s *Station) handleNack(now mono.Time, p *peer, m *wire.Nack, out *Output) {
+	e, _ := s.epochByLow(m.EpochLow)
+	if e == nil || !s.host.Gives() {
+		s.counts.NacksRefused++
+		return
+	}
+	for _, r := range m.Ranges[:m.NRanges] {
+		s.serve(now, p, e, r.Seq, out)
+		for i := range uint32(32) {
+			if r.Also&(1<<i) != 0 {
+				s.serve(now, p, e, r.Seq+1+i, out)
+			}
+		}
+	}
+	for _, seq := range m.Manifests[:m.NManifest] {
+		if sl := e.find(seq); sl != nil {
+			s.serveManifest(now, p, e, sl.m, out)
+		} else if e.end != nil && seq >= e.next {
+			s.serveManifest(now, p, e, e.end, out)
+		}
+	}
+}
+
+func (s *Station) serve(now mono.Time, p *peer, e *epoch, seq uint32, out *Output) {
+	sl := e.find(seq)
+	if sl == nil || sl.data == nil {
+		if seq >= e.complete && seq < e.next+skipsLookBack && s.cfg.Role != Source && len(s.held) < heldMax {
+			s.held = append(s.held, interest{e, seq, p.id, now})
+		}
+		return
+	}
+	if !p.spendRepair(now, len(sl.data), s.rateBPS()) {
+		s.counts.NacksRefused++
+		return
+	}
+	s.counts.NacksServed++
+	out.send(Send{Priority: Repair, Epoch: e.num, Seq: seq, Data: sl.data})
+	out.addPeer(p.id)
+}
+
+func (s *Station) serveManifest(now mono.Time, p *peer, e *epoch, m *manifest, out *Output) {
+	if !p.spendRepair(now, len(m.raw), s.rateBPS()) {
+		s.counts.NacksRefused++
+		return
+	}
+	out.send(Send{Priority: Repair, Manifest: true, Epoch: e.num, Seq: m.First, Data: m.raw})
+	out.addPeer(p.id)
+}
+
+// spendRepair takes n bytes from the peer's share of repair.
+func (p *peer) spendRepair(now mono.Time, n int, rateBPS int64) bool {
+	earned := int64(now.Sub(p.repairAt)) / int64(time.Microsecond) * (rateBPS * repairPercent / 100 / 8) / 1_000_000
+	if earned > 0 {
+		p.repairLeft = min(repairBurst, p.repairLeft+earned)
+		p.repairAt = now
+	}
+	if p.repairLeft < int64(n) {
+		return false
+	}
+	p.repairLeft -= int64(n)
+	return true
+}
+
+// takeHeld returns the peers that asked for seq before it came, and forgets them.
+func (s *Station) takeHeld(e *epoch, seq uint32, visit func(PeerID)) {
+	s.held = slices.DeleteFunc(s.held, func(h interest) bool {
+		if h.epoch != e || h.seq != seq {
+			return false
+		}
+		visit(h.peer)
+		return true
+	})
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+
+package mesh
+
+import (
+	"time"
+
+	"streamer/internal/wire"
+)
+
+const epochsMax = 4
+
+// A manifest is a verified one with the bytes to forward.
+type manifest struct {
+	wire.Manifest
+	raw []byte
+}
+
+// chunkTime is when chunk i of m was recorded, in nanoseconds of the source's wall clock.
+func (m *manifest) chunkTime(i int) int64 {
+	return m.Wall*int64(time.Millisecond) - int64(m.Duration) + int64(m.offset(i))
+}
+
+// offset is the media time of chunk i since the first one of m: chunks of one manifest last about equally long.
+func (m *manifest) offset(i int) time.Duration {
+	if m.N == 0 {
+		return 0
+	}
+	return m.Duration * time.Duration(i) / time.Duration(m.N)
+}
+
+// releaseAfter is how long after its manifest the source sends chunk i: over half of the time that they last.
+func (m *manifest) releaseAfter(i int) time.Duration {
+	return min(m.offset(i)/2, wire.ManifestSpan/2)
+}
+
+// releaseTime is when the source sends chunk i, in nanoseconds of its wall clock.
+func (m *manifest) releaseTime(i int) int64 {
+	return m.Wall*int64(time.Millisecond) + int64(m.releaseAfter(i))
+}
+
+// A slot is what is known of one chunk: nothing, its manifest, or both manifest and data.
+type slot struct {
+	m    *manifest
+	data []byte
+}
+
+func (sl *slot) missing() bool { return sl.m != nil && sl.data == nil }
+
+// An epoch holds the chunks [base, next) of one epoch in a ring, and beside it what late joiners need: the header chunks
+// and the event in force.
+type epoch struct {
+	num        uint32
+	base, next uint32
+	ring       []slot // length a power of two
+	unknown    int    // slots in [base, next) without a manifest
+	bytes      int
+	complete   uint32 // all chunks in [base, complete) are there
+
+	head     []slot // the header chunks, 0 to len-1
+	event    slot
+	eventSeq uint32
+	rateKBPS uint16
+
+	newest  *manifest // the one with the highest First
+	end     *manifest // the signed end of the stream
+	prev    uint32    // epoch that this one follows, 0 unknown
+	prevEnd uint32
+	placed  bool // base is settled
+}
+
+func newEpoch(num uint32) *epoch { return &epoch{num: num, eventSeq: wire.NoEvent} }
+
+// at returns the slot of seq in the ring, nil outside [base, next).
+func (e *epoch) at(seq uint32) *slot {
+	if seq < e.base || seq >= e.next {
+		return nil
+	}
+	return &e.ring[seq&uint32(len(e.ring)-1)]
+}
+
+// find returns a slot of seq that has a manifest, wherever it is kept.
+func (e *epoch) find(seq uint32) *slot {
+	if sl := e.at(seq); sl != nil && sl.m != nil {
+		return sl
+	}
+	if int64(seq) < int64(len(e.head)) && e.head[seq].m != nil {
+		return &e.head[seq]
+	}
+	if seq == e.eventSeq && e.event.m != nil {
+		return &e.event
+	}
+	return nil
+}
+
+// start settles where the epoch begins for this node.
+func (e *epoch) start(seq uint32) {
+	e.base, e.next, e.complete, e.placed = seq, seq, seq, true
+}
+
+// extend makes room up to next.
+func (e *epoch) extend(next uint32) {
+	if next <= e.next {
+		return
+	}
+	if next-e.base > windowSlotsMax {
+		e.dropTo(next - windowSlotsMax)
+	}
+	if need := int(next - e.base); need > len(e.ring) {
+		size := max(64, len(e.ring))
+		for size < need {
+			size *= 2
+		}
+		ring := make([]slot, size)
+		for seq := e.base; seq < e.next; seq++ {
+			ring[seq&uint32(size-1)] = *e.at(seq)
+		}
+		e.ring = ring
+	}
+	e.unknown += int(next - e.next)
+	e.next = next
+}
+
+// dropTo forgets the chunks before seq.
+func (e *epoch) dropTo(seq uint32) {
+	for ; e.base < seq && e.base < e.next; e.base++ {
+		sl := e.at(e.base)
+		if sl.m == nil {
+			e.unknown--
+		}
+		e.bytes -= len(sl.data)
+		*sl = slot{}
+	}
+	if e.base < seq {
+		e.base, e.next = seq, seq
+	}
+	e.complete = max(e.complete, e.base)
+}
+
+// trim keeps windowSpan and windowBytesMax, but nothing at or after keep is dropped.
+func (e *epoch) trim(keep uint32) {
+	if e.newest == nil {
+		return
+	}
+	horizon := e.newest.Media - windowSpan
+	for e.base < keep && e.base < e.next {
+		sl := e.at(e.base)
+		if e.bytes <= windowBytesMax && (sl.m == nil || sl.m.Media >= horizon) {
+			return
+		}
+		e.dropTo(e.base + 1)
+	}
+}
+
+// name puts a verified manifest into the slots that it names. It reports whether any slot learned something.
+func (e *epoch) name(m *manifest) bool {
+	learned := false
+	e.growHead(m.Headers)
+	if m.Event != wire.NoEvent && (e.eventSeq == wire.NoEvent || m.Event > e.eventSeq) {
+		e.eventSeq, e.event = m.Event, slot{}
+		if sl := e.at(m.Event); sl != nil {
+			e.event = *sl
+		}
+	}
+	for i := range m.N {
+		seq := m.First + uint32(i)
+		if sl := e.at(seq); sl != nil && sl.m == nil {
+			sl.m = m
+			e.unknown--
+			learned = true
+		}
+		if int64(seq) < int64(len(e.head)) && e.head[seq].m == nil {
+			e.head[seq].m = m
+			learned = true
+		}
+		if seq == e.eventSeq && e.event.m == nil {
+			e.event.m = m
+			learned = true
+		}
+	}
+	return learned
+}
+
+func (e *epoch) growHead(n int) {
+	for len(e.head) < n {
+		seq := uint32(len(e.head))
+		var sl slot
+		if in := e.at(seq); in != nil {
+			sl = *in
+		}
+		e.head = append(e.head, sl)
+	}
+}
+
+// fill stores verified data of seq wherever the chunk is kept.
+func (e *epoch) fill(seq uint32, data []byte) {
+	if sl := e.at(seq); sl != nil && sl.m != nil {
+		sl.data = data
+		e.bytes += len(data)
+	}
+	if int64(seq) < int64(len(e.head)) {
+		e.head[seq].data = data
+	}
+	if seq == e.eventSeq {
+		e.event.data = data
+	}
+	for sl := e.at(e.complete); sl != nil && sl.data != nil; sl = e.at(e.complete) {
+		e.complete++
+	}
+}
+
+// headComplete reports whether all header chunks are there.
+func (e *epoch) headComplete() bool {
+	for i := range e.head {
+		if e.head[i].data == nil {
+			return false
+		}
+	}
+	return e.newest != nil
+}
+
+// since returns the first chunk of the manifest that is at most back old, counted from the newest chunk.
+func (e *epoch) since(back time.Duration) uint32 {
+	seq := e.next
+	if e.newest == nil {
+		return seq
+	}
+	horizon := e.newest.Media + e.newest.Duration - back
+	for seq > e.base {
+		sl := e.at(seq - 1)
+		if sl.m == nil || sl.m.Media+sl.m.Duration <= horizon {
+			break
+		}
+		seq = max(sl.m.First, e.base)
+	}
+	return seq
+}
+
+// chunkInterval is how long a chunk lasts, on average in the newest manifest.
+func (e *epoch) chunkInterval() time.Duration {
+	if e == nil || e.newest == nil || e.newest.N == 0 || e.newest.Duration == 0 {
+		return 100 * time.Millisecond
+	}
+	return e.newest.Duration / time.Duration(e.newest.N)
+}

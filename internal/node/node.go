@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT
+
+// Package node is the core: one participant, which composes links and stations. It does no I/O, reads no clock and starts
+// no goroutine; equal calls give equal output. One goroutine owns a Node.
+//
+// The contract of the calls:
+//
+//  1. now never goes back. HandleDeadline called early does nothing.
+//  2. Datagrams given in belong to the caller again after the call.
+//  3. Drivers read Deadline after every call: one timer for each node.
+//  4. No call returns an error. A hostile datagram costs a counter.
+//  5. Drivers queue output; they never deliver it inside the call.
+//  6. Every collection has a stated maximum.
+package node
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/link"
+	"streamer/internal/mesh"
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// Limits of a node.
+const (
+	StationsMax = 64 // carried at the same time
+	dialsMax    = 256
+	bansMax     = 256
+	banFor      = 10 * time.Minute
+)
+
+// A Node is one participant.
+type Node struct {
+	cfg   Config
+	rand  *rand.Rand
+	links *link.Table
+	up    uplink
+
+	stations []*station // in order of tuning in
+	nextChan uint8
+	peers    map[link.ID]*peer
+	dials    []dial
+	bans     []ban
+	queue    []pendingMessages // control messages of this call, one entry for each link
+
+	wallOffset int64 // nanoseconds since 1970 minus now
+	wallKnown  bool
+	leaving    bool
+	mesh       mesh.Output
+	scratch    []byte
+	hostile    uint64
+	unreadable uint64
+	unknown    uint64
+}
+
+// A station is one that this node carries.
+type station struct {
+	*mesh.Station
+	id      identity.StationID
+	bytesIn uint64 // of links that are gone
+	bytesUp uint64
+}
+
+// A peer is a link that is up and what its channel numbers mean.
+type peer struct {
+	channels []channel
+	node     identity.NodeID
+	uses     []usage
+}
+
+type channel struct {
+	number  uint8
+	station *station
+}
+
+// A usage is when a station began to use a link: bytes before do not count for it.
+type usage struct {
+	station *station
+	in, out uint64
+}
+
+type dial struct {
+	link    link.ID
+	addr    netip.AddrPort
+	station *station
+}
+
+type ban struct {
+	node  identity.NodeID
+	until mono.Time
+}
+
+// New makes a node that carries nothing yet.
+func New(now mono.Time, cfg Config) *Node {
+	n := &Node{cfg: cfg, rand: rand.New(cfg.Rand), peers: map[link.ID]*peer{}}
+	n.links = link.NewTable(now, link.Config{Key: cfg.Key, Rand: n.rand, Secrets: cfg.Secrets,
+		LinksMax: cfg.LinksMax, HandshakesPerPrefix: cfg.HandshakesPerPrefix, PrefixExempt: cfg.PrefixExempt})
+	n.up.init(now, cfg.UploadBPS)
+	return n
+}
+
+// HandleDatagram takes one UDP payload.
+func (n *Node) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out *Output) {
+	id, payload := n.links.HandleDatagram(now, from, b, &out.Output)
+	n.handleEvents(now, out)
+	if len(payload) > 0 {
+		n.handlePayload(now, id, payload, out)
+	}
+	n.finish(now, out)
+}
+
+// HandleDeadline does what is due.
+func (n *Node) HandleDeadline(now mono.Time, out *Output) {
+	n.links.Advance(now, &out.Output)
+	n.handleEvents(now, out)
+	for i := 0; i < len(n.stations); i++ {
+		if st := n.stations[i]; st.Deadline() <= now {
+			st.Advance(now, &n.mesh)
+			n.drain(now, st, out)
+		}
+	}
+	n.finish(now, out)
+}
+
+// Deadline is when HandleDeadline is to be called; mono.Never when nothing is pending.
+func (n *Node) Deadline() mono.Time {
+	t := mono.Min(n.links.Deadline(), n.up.deadline())
+	for _, st := range n.stations {
+		t = mono.Min(t, st.Deadline())
+	}
+	return t
+}
+
+// handlePayload handles the messages of one packet, in order.
+func (n *Node) handlePayload(now mono.Time, id link.ID, payload []byte, out *Output) {
+	p := n.peers[id]
+	if p == nil {
+		return
+	}
+	for _, u := range p.uses {
+		u.station.Pong(now, mesh.PeerID(id))
+	}
+	for len(payload) > 0 {
+		var err error
+		switch typ := payload[0]; {
+		case typ < wire.TypeLinkEnd:
+			payload, err = n.links.HandleMessage(now, id, payload, &out.Output)
+			n.handleEvents(now, out)
+			if n.peers[id] == nil {
+				return
+			}
+		case typ == wire.TypeOpen:
+			var m wire.Open
+			if m, payload, err = wire.ParseOpen(payload[1:]); err == nil {
+				n.handleOpen(now, id, p, m, out)
+			}
+		case typ == wire.TypeGone:
+			var buf [wire.CandidatesMax]wire.Candidate
+			var m wire.Gone
+			if m, payload, err = wire.ParseGone(payload[1:], buf[:0]); err == nil {
+				n.handleGone(now, id, p, m, out)
+			}
+		default:
+			if len(payload) < 2 {
+				n.unreadable++
+				return
+			}
+			st := p.station(payload[1])
+			if st == nil {
+				n.unknown++ // its Open is lost, or this node has left the station
+				return
+			}
+			payload, err = st.HandleMessage(now, mesh.PeerID(id), typ, payload[1:], &n.mesh)
+			n.drain(now, st, out)
+		}
+		if err != nil {
+			n.unreadable++
+			return
+		}
+	}
+}
+
+func (n *Node) handleOpen(now mono.Time, id link.ID, p *peer, m wire.Open, out *Output) {
+	st := n.find(m.Station)
+	if st == nil {
+		if m.Reply {
+			n.control(id, wire.Gone{Station: m.Station}.Append)
+		}
+		return
+	}
+	p.setChannel(m.Channel, st)
+	info, _ := n.links.Peer(id)
+	n.use(p, st, info)
+	st.HandleOpen(now, mesh.PeerID(id), info.NodeID, info.Addr, m, &n.mesh)
+	n.drain(now, st, out)
+}
+
+func (n *Node) handleGone(now mono.Time, id link.ID, p *peer, m wire.Gone, out *Output) {
+	st := n.find(m.Station)
+	if st == nil {
+		return
+	}
+	p.dropChannels(st)
+	st.HandleGone(now, mesh.PeerID(id), m, &n.mesh)
+	n.drain(now, st, out)
+}
+
+// handleEvents handles what the links have told, until they tell nothing more.
+func (n *Node) handleEvents(now mono.Time, out *Output) {
+	for i := 0; i < len(out.Events); i++ {
+		switch ev := out.Events[i]; ev.Kind {
+		case link.EventUp:
+			n.linkUp(now, ev, out)
+		case link.EventDown:
+			n.linkDown(now, ev, out)
+		case link.EventAddrChanged:
+			for _, st := range n.stations {
+				st.PeerMoved(mesh.PeerID(ev.ID), ev.Addr)
+			}
+		}
+	}
+	out.Events = out.Events[:0]
+}
+
+func (n *Node) linkUp(now mono.Time, ev link.Event, out *Output) {
+	n.bans = slices.DeleteFunc(n.bans, func(b ban) bool { return now >= b.until })
+	if slices.ContainsFunc(n.bans, func(b ban) bool { return b.node == ev.NodeID }) {
+		n.links.Close(now, ev.ID, wire.CloseViolation, &out.Output)
+		return
+	}
+	n.peers[ev.ID] = &peer{node: ev.NodeID}
+	for _, d := range n.takeDials(ev.ID) {
+		n.peerUp(now, d, ev.ID, out)
+	}
+}
+
+func (n *Node) linkDown(now mono.Time, ev link.Event, out *Output) {
+	if p := n.peers[ev.ID]; p != nil {
+		delete(n.peers, ev.ID)
+		for _, u := range p.uses {
+			u.station.PeerDown(now, mesh.PeerID(ev.ID), &n.mesh)
+			n.drain(now, u.station, out)
+		}
+	}
+	for _, d := range n.takeDials(ev.ID) {
+		if other, ok := n.links.Find(ev.NodeID); ok && (ev.Reason == link.DownDuplicate || ev.Reason == link.DownReplaced) {
+			n.peerUp(now, d, other, out)
+			continue
+		}
+		d.station.DialFailed(now, d.addr)
+	}
+}
+
+// peerUp tells a station that its dial has succeeded.
+func (n *Node) peerUp(now mono.Time, d dial, id link.ID, out *Output) {
+	info, ok := n.links.Peer(id)
+	p := n.peers[id]
+	if !ok || p == nil || n.find(d.station.id) != d.station {
+		return
+	}
+	n.use(p, d.station, info)
+	d.station.PeerUp(now, mesh.PeerID(id), info.NodeID, d.addr, &n.mesh)
+	n.drain(now, d.station, out)
+}
+
+// takeDials returns the dials that waited for a link, and forgets them.
+func (n *Node) takeDials(id link.ID) []dial {
+	var of []dial
+	n.dials = slices.DeleteFunc(n.dials, func(d dial) bool {
+		if d.link == id {
+			of = append(of, d)
+		}
+		return d.link == id
+	})
+	return of
+}
+
+// use notes that a station uses a link from now on.
+func (n *Node) use(p *peer, st *station, info link.Info) {
+	if !slices.ContainsFunc(p.uses, func(u usage) bool { return u.station == st }) {
+		p.uses = append(p.uses, usage{st, info.BytesIn, info.BytesOut})
+	}
+}
+
+func (n *Node) find(id identity.StationID) *station {
+	for _, st := range n.stations {
+		if st.id == id {
+			return st
+		}
+	}
+	return nil
+}
+
+func (p *peer) station(number uint8) *station {
+	for _, c := range p.channels {
+		if c.number == number {
+			return c.station
+		}
+	}
+	return nil
+}
+
+func (p *peer) setChannel(number uint8, st *station) {
+	p.channels = slices.DeleteFunc(p.channels, func(c channel) bool { return c.number == number || c.station == st })
+	p.channels = append(p.channels, channel{number, st})
+}
+
+func (p *peer) dropChannels(st *station) {
+	p.channels = slices.DeleteFunc(p.channels, func(c channel) bool { return c.station == st })
+}

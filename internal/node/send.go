@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+
+package node
+
+import (
+	"slices"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/link"
+	"streamer/internal/mesh"
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// pendingMessages are the control messages for one link of one call; they share a packet.
+type pendingMessages struct {
+	link link.ID
+	buf  []byte
+	ping bool
+}
+
+// RoundTrip implements mesh.Host.
+func (n *Node) RoundTrip(p mesh.PeerID) (rtt, deviation time.Duration) {
+	info, _ := n.links.Peer(link.ID(p))
+	return info.RTT, info.RTTDev
+}
+
+// drain does what a station's call wants done. Notices, control messages and audio go out in the order of the calls.
+func (n *Node) drain(now mono.Time, st *station, out *Output) {
+	m := &n.mesh
+	for i := range m.Notices {
+		out.Notices = append(out.Notices, notice(st.id, &m.Notices[i]))
+	}
+	for _, c := range m.Controls {
+		n.enqueue(link.ID(c.Peer), m.Message(c))
+	}
+	for i := range m.Sends {
+		n.sendAudio(now, st, &m.Sends[i], out)
+	}
+	for _, p := range m.Pings {
+		n.pending(link.ID(p)).ping = true
+	}
+	dials := slices.Clone(m.Dials)
+	hostile, idle := slices.Clone(m.Hostile), slices.Clone(m.Idle)
+	m.Reset()
+	for _, d := range dials {
+		n.dial(now, st, d, out)
+	}
+	for _, p := range hostile {
+		n.expel(now, link.ID(p), out)
+	}
+	for _, p := range idle {
+		n.release(now, st, link.ID(p), out)
+	}
+}
+
+func notice(id identity.StationID, m *mesh.Notice) Notice {
+	return Notice{Kind: NoticeKind(m.Kind), Station: id, Epoch: m.Epoch, Seq: m.Seq, Count: m.Count, Chunk: m.Chunk,
+		Start: m.Start, Duration: m.Duration, Data: m.Data}
+}
+
+// dial begins a link for a station, or hands it one that is up.
+func (n *Node) dial(now mono.Time, st *station, d mesh.Dial, out *Output) {
+	if len(n.dials) >= dialsMax || slices.ContainsFunc(n.bans, func(b ban) bool { return b.node == d.Node }) {
+		st.DialFailed(now, d.Addr)
+		return
+	}
+	id := n.links.Dial(now, d.Addr, d.Node, &out.Output)
+	if id == 0 {
+		st.DialFailed(now, d.Addr)
+		return
+	}
+	to := dial{id, d.Addr, st}
+	if info, ok := n.links.Peer(id); ok && info.Up {
+		n.peerUp(now, to, id, out)
+		return
+	}
+	n.dials = append(n.dials, to)
+}
+
+// expel ends the link to a peer that sent what no honest node sends, and does not take it back for a while.
+func (n *Node) expel(now mono.Time, id link.ID, out *Output) {
+	p := n.peers[id]
+	if p == nil {
+		return
+	}
+	n.hostile++
+	if len(n.bans) == bansMax {
+		n.bans = slices.Delete(n.bans, 0, 1)
+	}
+	n.bans = append(n.bans, ban{p.node, now.Add(banFor)})
+	n.links.Close(now, id, wire.CloseViolation, &out.Output)
+	n.handleEvents(now, out)
+}
+
+// release ends a station's use of a link, and the link when nobody uses it any more. Both happen after what this call has
+// queued for the link.
+func (n *Node) release(now mono.Time, st *station, id link.ID, out *Output) {
+	p := n.peers[id]
+	if p == nil {
+		return
+	}
+	if info, ok := n.links.Peer(id); ok {
+		for _, u := range p.uses {
+			if u.station == st {
+				st.bytesIn += info.BytesIn - u.in
+				st.bytesUp += info.BytesOut - u.out
+			}
+		}
+	}
+	p.uses = slices.DeleteFunc(p.uses, func(u usage) bool { return u.station == st })
+	if len(p.uses) > 0 || slices.ContainsFunc(n.dials, func(d dial) bool { return d.link == id }) {
+		return
+	}
+	n.flush(now, out)
+	n.links.Close(now, id, wire.CloseDone, &out.Output)
+	n.handleEvents(now, out)
+}
+
+// sendAudio hands a chunk or manifest to the driver, or to the queue when the upload is capped.
+func (n *Node) sendAudio(now mono.Time, st *station, s *mesh.Send, out *Output) {
+	if n.up.capped() {
+		for _, p := range n.mesh.Peers(*s) {
+			n.up.push(now, st, s, link.ID(p))
+		}
+		return
+	}
+	start := len(out.payloads)
+	out.payloads = s.AppendMessage(out.payloads, st.Channel())
+	payload := out.payloads[start:len(out.payloads):len(out.payloads)]
+	first := len(out.tickets)
+	for _, p := range n.mesh.Peers(*s) {
+		if t, ok := n.links.Ticket(now, link.ID(p), len(payload)); ok {
+			out.tickets = append(out.tickets, t)
+			n.up.sent(now, ipBytes(t.To, wire.DataBytesMin+len(payload)))
+		}
+	}
+	if len(out.tickets) > first {
+		out.Fanouts = append(out.Fanouts, Fanout{payload, out.tickets[first:len(out.tickets):len(out.tickets)]})
+	}
+}
+
+// control queues one message.
+func (n *Node) control(id link.ID, appendTo func([]byte) []byte) {
+	n.scratch = appendTo(n.scratch[:0])
+	n.enqueue(id, n.scratch)
+}
+
+// enqueue queues messages for a link until the end of the call, so that they share packets.
+func (n *Node) enqueue(id link.ID, message []byte) {
+	p := n.pending(id)
+	if len(p.buf)+len(message) > wire.PayloadBytesMax-wire.PingBytes {
+		n.queue = append(n.queue, pendingMessages{link: id, buf: append([]byte(nil), message...)})
+		return
+	}
+	p.buf = append(p.buf, message...)
+}
+
+// pending returns the packet that is being collected for a link.
+func (n *Node) pending(id link.ID) *pendingMessages {
+	for i := len(n.queue) - 1; i >= 0; i-- {
+		if n.queue[i].link == id {
+			return &n.queue[i]
+		}
+	}
+	if len(n.queue) < cap(n.queue) {
+		n.queue = n.queue[:len(n.queue)+1]
+	} else {
+		n.queue = append(n.queue, pendingMessages{})
+	}
+	p := &n.queue[len(n.queue)-1]
+	p.link, p.buf, p.ping = id, p.buf[:0], false
+	return p
+}
+
+// flush sends the queued messages.
+func (n *Node) flush(now mono.Time, out *Output) {
+	for i := range n.queue {
+		p := &n.queue[i]
+		if p.ping || n.links.PingDue(now, p.link) {
+			p.buf = n.links.AppendPing(now, p.link, p.buf)
+		}
+		if len(p.buf) > 0 {
+			n.links.Seal(now, p.link, p.buf, &out.Output)
+		}
+	}
+	n.queue = n.queue[:0]
+}
+
+// finish ends a call: what is queued goes out, as far as the upload allows.
+func (n *Node) finish(now mono.Time, out *Output) {
+	n.flush(now, out)
+	n.handleEvents(now, out)
+	if len(n.queue) > 0 {
+		n.flush(now, out)
+	}
+	n.account(now, out)
+	n.sendQueued(now, out)
+}
+
+// account charges the upload for the datagrams of this call that have not been charged yet.
+func (n *Node) account(now mono.Time, out *Output) {
+	for i := out.charged; i < len(out.Datagrams); i++ {
+		d := &out.Datagrams[i]
+		n.up.sent(now, ipBytes(d.To, len(d.Data)))
+	}
+	out.charged = len(out.Datagrams)
+}
+
+// sendQueued sends the audio that waited for upload.
+func (n *Node) sendQueued(now mono.Time, out *Output) {
+	for {
+		item, ok := n.up.pop(now)
+		if !ok {
+			return
+		}
+		n.scratch = item.send.AppendMessage(n.scratch[:0], item.station.Channel())
+		n.links.Seal(now, item.link, n.scratch, &out.Output)
+		n.account(now, out)
+	}
+}

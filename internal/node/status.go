@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+
+package node
+
+import (
+	"net/netip"
+
+	"streamer/internal/link"
+	"streamer/internal/mesh"
+	"streamer/internal/mono"
+)
+
+// Counters count since the node was made.
+type Counters struct {
+	Links      link.Counters
+	Hostile    uint64 // peers expelled for what no honest node sends
+	Unreadable uint64 // packets with a message that cannot be parsed
+	Unknown    uint64 // packets about a station that is not carried
+	Late       uint64 // audio that waited too long for upload
+	Stations   mesh.Counts
+}
+
+// Status returns a snapshot.
+func (n *Node) Status(now mono.Time) Status {
+	n.up.roll(now)
+	st := Status{NodeID: n.cfg.Key.Public(), Peers: len(n.peers),
+		Upload: UploadStatus{BudgetBPS: n.up.capBPS, UsedBPS: n.up.usedBPS},
+		Counters: Counters{Links: n.links.Counters(), Hostile: n.hostile, Unreadable: n.unreadable, Unknown: n.unknown,
+			Late: n.up.Late}}
+	for _, s := range n.stations {
+		st.Tuned = append(st.Tuned, n.stationStatus(now, s))
+		st.Counters.Stations.Add(s.Status(now).Counts)
+	}
+	return st
+}
+
+func (n *Node) stationStatus(now mono.Time, s *station) StationStatus {
+	m := s.Status(now)
+	st := StationStatus{ID: s.id, Role: Role(m.Role), OnAir: m.OnAir, Ended: m.Ended, Epoch: m.Epoch, BitrateBPS: m.RateBPS,
+		Hops: m.Hops, Buffer: m.Buffer, Lag: m.Lag, Partners: len(m.Partners),
+		Chunks: ChunkCounts{m.Counts.Received, m.Counts.Repaired, m.Counts.Missing, m.Counts.Duplicate},
+		Bytes:  ByteCounts{PayloadIn: m.Counts.PayloadIn, WireIn: s.bytesIn, WireOut: s.bytesUp}}
+	for _, id := range m.Partners {
+		p := n.peers[link.ID(id)]
+		info, ok := n.links.Peer(link.ID(id))
+		if p == nil || !ok {
+			continue
+		}
+		for _, u := range p.uses {
+			if u.station == s {
+				st.Bytes.WireIn += info.BytesIn - u.in
+				st.Bytes.WireOut += info.BytesOut - u.out
+			}
+		}
+	}
+	for _, p := range m.Parents {
+		st.Parents = append(st.Parents, n.peerStatus(p))
+	}
+	for _, c := range m.Children {
+		st.Children = append(st.Children, n.peerStatus(c))
+	}
+	return st
+}
+
+func (n *Node) peerStatus(p mesh.Neighbour) PeerStatus {
+	info, _ := n.links.Peer(link.ID(p.Peer))
+	return PeerStatus{NodeID: info.NodeID, Addr: info.Addr, Classes: p.Classes, RTT: info.RTT, LAN: onLAN(info.Addr)}
+}
+
+// onLAN reports whether an address is of a local network; real LAN discovery comes with the reach package.
+func onLAN(a netip.AddrPort) bool {
+	ip := a.Addr().Unmap()
+	return ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast()
+}
