@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+
+package sim
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"streamer/internal/mono"
+	"streamer/internal/node"
+	"streamer/internal/wire"
+)
+
+// A check is a property that every run must have.
+type check uint8
+
+// The checks.
+const (
+	checkContract check = iota // the calls of package node keep their promises
+	checkAltered               // what a listener gets is what was published
+	checkOrder                 // notices come in stream order
+	checkForward               // an honest node forwards only what was published
+	checkCap                   // nobody sends more than --upload allows
+	checkCounters              // counters add up
+	checkLoop                  // no loop lasts
+	checkSilence               // silence ends when faults end
+)
+
+var checkNames = [...]string{"contract", "altered", "order", "forward", "cap", "counters", "loop", "silence"}
+
+func (c check) String() string { return checkNames[c] }
+
+// checkSet is the checks that a host has failed: each is told once for each host.
+type checkSet uint16
+
+// Limits of the checks.
+const (
+	failuresMax   = 20                     // that a run tells
+	capBurstBytes = 16 << 10               // above the cap in any second: one burst of repairs
+	capControlBPS = 32_000                 // a node that gives nothing still speaks to its parents
+	loopSamples   = 5                      // in a row: longer than a second
+	samplePeriod  = 250 * time.Millisecond //
+	recovery      = 10 * time.Second       // after the last fault, everybody plays again
+	startGrace    = 3 * time.Second        // a newcomer's time to start before its chunks are due
+)
+
+// A Failure is a property that a run did not have.
+type Failure struct {
+	Check  string
+	Node   int // 0 is the source
+	At     time.Duration
+	Detail string
+	State  string // what the node says of itself
+}
+
+func (f Failure) String() string {
+	return fmt.Sprintf("%v node %d: %s: %s\n    %s", f.At, f.Node, f.Check, f.Detail, f.State)
+}
+
+// fail records a failure, once for each host and check.
+func (w *World) fail(h *host, c check, format string, args ...any) {
+	if h.told&(1<<c) != 0 || len(w.failures) >= failuresMax {
+		return
+	}
+	h.told |= 1 << c
+	w.failures = append(w.failures, Failure{
+		Check: c.String(), Node: int(h.index), At: time.Duration(w.now), Detail: fmt.Sprintf(format, args...), State: w.describe(h),
+	})
+}
+
+// describe says in one line what a host's node knows of itself.
+func (w *World) describe(h *host) string {
+	if h.node == nil {
+		return "down"
+	}
+	var b strings.Builder
+	s := h.node.Status(w.now)
+	fmt.Fprintf(&b, "%v up since %v, %d links, deadline in %v", h.addr, time.Duration(h.ear.joined), s.Peers, w.untilDeadline(h))
+	for i := range s.Tuned {
+		t := &s.Tuned[i]
+		fmt.Fprintf(&b, "; epoch %d hops %d buffer %v lag %v partners %d chunks %+v", t.Epoch, t.Hops, t.Buffer, t.Lag, t.Partners, t.Chunks)
+		for _, p := range t.Parents {
+			fmt.Fprintf(&b, " parent %s/%04x", w.nameOf(p), p.Classes)
+		}
+		for _, c := range t.Children {
+			fmt.Fprintf(&b, " child %s/%04x", w.nameOf(c), c.Classes)
+		}
+	}
+	fmt.Fprintf(&b, "; ear at %d/%d, %d heard, %d gaps", h.ear.epoch, h.ear.next, h.ear.heard, h.ear.gaps)
+	return b.String()
+}
+
+func (w *World) untilDeadline(h *host) string {
+	if at := h.node.Deadline(); at != mono.Never {
+		return at.Sub(w.now).String()
+	}
+	return "never"
+}
+
+func (w *World) nameOf(p node.PeerStatus) string {
+	if i, ok := w.byID[p.NodeID]; ok {
+		return fmt.Sprint(i)
+	}
+	return "gone"
+}
+
+// checkFanout sees that an honest node pushes only chunks and manifests that the source published.
+func (w *World) checkFanout(h *host, payload []byte, tickets int) {
+	for rest := payload; len(rest) > 0; {
+		switch rest[0] {
+		case wire.TypeChunk:
+			m, err := wire.ParseChunk(rest[1:])
+			if err != nil {
+				w.fail(h, checkForward, "a chunk that does not parse: %v", err)
+				return
+			}
+			w.count.forwarded += uint64(tickets)
+			index := w.published.findLow(m.EpochLow, m.Seq)
+			if index < 0 || !bytes.Equal(w.published.chunks[index].Data, m.Data) {
+				w.fail(h, checkForward, "chunk %d/%d is forwarded and is not what was published", m.EpochLow, m.Seq)
+			}
+			if h.group.UploadBPS == 0 {
+				w.fail(h, checkCap, "chunk %d/%d is forwarded with --upload 0", m.EpochLow, m.Seq)
+			}
+			return
+		case wire.TypeManifest:
+			var ok bool
+			if rest, ok = w.checkManifest(h, rest); !ok {
+				return
+			}
+		default:
+			return // control: nothing of the stream
+		}
+	}
+}
+
+// checkManifest sees that a forwarded manifest names published chunks; it returns what follows.
+func (w *World) checkManifest(h *host, b []byte) (rest []byte, ok bool) {
+	if len(b) < 2 {
+		w.fail(h, checkForward, "a manifest of %d bytes", len(b))
+		return nil, false
+	}
+	var m wire.Manifest
+	size, rest, err := wire.ParseManifest(b[2:], &m)
+	if err != nil {
+		w.fail(h, checkForward, "a manifest that does not parse: %v", err)
+		return nil, false
+	}
+	if ok, w.scratch = wire.VerifyManifest(w.station.ID(), b[2:2+size], w.scratch); !ok {
+		w.fail(h, checkForward, "manifest %d/%d is forwarded and the station did not sign it", m.Epoch, m.First)
+	}
+	for i := range m.N {
+		seq := m.First + uint32(i)
+		index := w.published.find(m.Epoch, seq)
+		if index < 0 || wire.HashChunk(w.published.chunks[index].Data) != m.Hashes[i] {
+			w.fail(h, checkForward, "a manifest names chunk %d/%d otherwise than it was published", m.Epoch, seq)
+		}
+	}
+	return rest, true
+}
+
+// checkSent sees that a host keeps to its cap.
+func (w *World) checkSent(h *host, lastSecond uint64) {
+	limit := h.group.UploadBPS
+	if limit < 0 || h.liar != nil {
+		return
+	}
+	limit = max(limit, capControlBPS)
+	if allowed := uint64(limit)/8 + capBurstBytes; lastSecond > allowed {
+		w.fail(h, checkCap, "%d bytes sent within a second, --upload %d allows %d", lastSecond, h.group.UploadBPS, allowed)
+	}
+}
+
+// checkCounted compares what a node counts with what its driver saw.
+func (w *World) checkCounted(h *host) {
+	if h.liar != nil {
+		return
+	}
+	s := h.node.Status(w.now)
+	for i := range s.Tuned {
+		t := &s.Tuned[i]
+		if t.Role == node.RoleSource {
+			continue
+		}
+		if t.Bytes.WireIn > h.wireIn || t.Bytes.WireOut > h.wireOut {
+			w.fail(h, checkCounters, "node counts %d bytes in and %d out, its line %d and %d",
+				t.Bytes.WireIn, t.Bytes.WireOut, h.wireIn, h.wireOut)
+		}
+		if t.Bytes.PayloadIn < h.ear.bytes || t.Chunks.Received < h.ear.heard {
+			w.fail(h, checkCounters, "node counts %d chunks of %d bytes, its listener got %d of %d",
+				t.Chunks.Received, t.Bytes.PayloadIn, h.ear.heard, h.ear.bytes)
+		}
+		if t.Chunks.Repaired > t.Chunks.Received || t.Chunks.Missing != h.ear.gaps {
+			w.fail(h, checkCounters, "node counts %+v, notices named %d missing", t.Chunks, h.ear.gaps)
+		}
+	}
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+
+package sim
+
+import (
+	"bytes"
+	"time"
+
+	"streamer/internal/codec"
+	"streamer/internal/mono"
+	"streamer/internal/node"
+)
+
+// An ear hears one station for one host: it follows the notices of one life of the host, compares them with what was
+// published, and remembers which chunks were on time.
+type ear struct {
+	joined  mono.Time
+	started mono.Time // first audio; mono.Never: not yet
+	latest  mono.Time // when audio came last
+	lag     time.Duration
+	first   int    // index of the first audio chunk in broadcast.chunks
+	newest  int    // index of the newest audio chunk
+	epoch   uint32 // 0: none yet
+	next    uint32 // sequence number that must come
+	synced  bool   // audio of this epoch has begun: from now on without a break
+	ended   bool
+	heard   uint64   // chunks of any kind
+	bytes   uint64   // of their data
+	late    uint64   // audio chunks after their time
+	gaps    uint64   // chunks that notices called missing
+	onTime  []uint64 // bit i: chunk base+i was on time
+	base    int      // a multiple of 64
+}
+
+func (e *ear) join(now mono.Time) {
+	*e = ear{joined: now, started: mono.Never, first: -1, newest: -1}
+}
+
+// mark sets the bit of a chunk that was on time.
+func (e *ear) mark(index int) {
+	if e.onTime == nil {
+		e.base = index &^ 63
+	}
+	for index-e.base >= 64*len(e.onTime) {
+		e.onTime = append(e.onTime, 0)
+	}
+	e.onTime[(index-e.base)/64] |= 1 << (index & 63)
+}
+
+func (e *ear) marked(index int) bool {
+	i := index - e.base
+	return i >= 0 && i < 64*len(e.onTime) && e.onTime[i/64]&(1<<(i&63)) != 0
+}
+
+// observe checks a notice against the order that package node promises and against what was published.
+func (w *World) observe(h *host, n *node.Notice) {
+	w.trace.notice(w.now, h.index, n)
+	if h.index == sourceIndex {
+		return
+	}
+	e := &h.ear
+	if n.Station != w.station.ID() {
+		w.fail(h, checkOrder, "notice of a station that nobody tuned to")
+		return
+	}
+	switch n.Kind {
+	case node.NoticeEpoch:
+		if n.Epoch <= e.epoch {
+			w.fail(h, checkOrder, "epoch %d after epoch %d", n.Epoch, e.epoch)
+		}
+		e.epoch, e.next, e.synced, e.ended = n.Epoch, 0, false, false
+	case node.NoticeChunk:
+		w.observeChunk(h, n)
+	case node.NoticeGap:
+		if n.Epoch != e.epoch || n.Count == 0 || e.synced && n.Seq != e.next {
+			w.fail(h, checkOrder, "gap of %d at chunk %d/%d, want it at %d/%d", n.Count, n.Epoch, n.Seq, e.epoch, e.next)
+		}
+		e.next = n.Seq + n.Count
+		e.gaps += uint64(n.Count)
+	case node.NoticeEnded:
+		if !w.faults.ended {
+			w.fail(h, checkAltered, "the end of a stream that goes on")
+		}
+		e.ended = true
+	default:
+		w.fail(h, checkOrder, "notice of unknown kind %d", n.Kind)
+	}
+}
+
+func (w *World) observeChunk(h *host, n *node.Notice) {
+	e := &h.ear
+	index := w.published.find(n.Epoch, n.Seq)
+	if index < 0 {
+		w.fail(h, checkAltered, "chunk %d/%d was never published", n.Epoch, n.Seq)
+		return
+	}
+	p := &w.published.chunks[index]
+	if uint8(p.Kind) != n.Chunk || !bytes.Equal(p.Data, n.Data) {
+		w.fail(h, checkAltered, "chunk %d/%d is not what was published: kind %d want %d, %d bytes want %d",
+			n.Epoch, n.Seq, n.Chunk, p.Kind, len(n.Data), len(p.Data))
+	}
+	headers := w.published.headers(n.Epoch)
+	jump := !e.synced && e.next >= headers && n.Seq >= headers // into the middle of the stream
+	if n.Epoch != e.epoch || n.Seq != e.next && !jump {
+		w.fail(h, checkOrder, "chunk %d/%d, want %d/%d", n.Epoch, n.Seq, e.epoch, e.next)
+	}
+	e.next = n.Seq + 1
+	e.heard++
+	e.bytes += uint64(len(n.Data))
+	p.escaped = true
+	if p.Kind != codec.ChunkHeader {
+		e.synced = true
+	}
+	if p.Kind == codec.ChunkAudio {
+		w.hearAudio(h, index, p)
+	}
+}
+
+// hearAudio measures one audio chunk.
+func (w *World) hearAudio(h *host, index int, p *published) {
+	e := &h.ear
+	if e.started == mono.Never {
+		e.started = w.now
+		e.first = index
+		w.measure.startup = append(w.measure.startup, w.now.Sub(e.joined))
+	}
+	e.latest, e.newest = w.now, index
+	if p.at < e.joined {
+		return // of the burst that fills a newcomer's buffer
+	}
+	lag := w.now.Sub(p.at)
+	w.measure.lag.add(lag)
+	if lag <= w.scenario.PlayDelay {
+		e.mark(index)
+	} else {
+		e.late++
+	}
+	if r := h.refill; r != nil && p.at >= r.since && p.at < r.until {
+		r.worst = max(r.worst, lag)
+	}
+	if e.lag == 0 {
+		e.lag = lag
+	}
+	e.lag += (lag - e.lag) / 16
+}
+
+// settle adds the life of an ear that ends now to the figures of the run.
+func (w *World) settle(h *host) {
+	e := &h.ear
+	w.measure.add(h, w.now)
+	if h.liar != nil || h.index == sourceIndex {
+		return
+	}
+	due, onTime := w.dues(e)
+	if due > 0 {
+		w.measure.shares = append(w.measure.shares, share{onTime: onTime, due: due})
+	}
+	if e.ended {
+		w.measure.ended++
+	}
+	w.measure.late += e.late
+	if due > onTime {
+		w.measure.missing += due - min(due, onTime+e.late)
+	}
+}
+
+// dues counts the audio chunks that one life of a host owed its listener: those published while it was tuned in, from its
+// first one on, whose play time came. One that never started owed everything since it could have started.
+func (w *World) dues(e *ear) (due, onTime uint64) {
+	for i := max(0, w.published.at(e.joined)); i < len(w.published.chunks); i++ {
+		p := &w.published.chunks[i]
+		if p.at.Add(w.scenario.PlayDelay) > w.now {
+			break
+		}
+		tooEarly := e.first >= 0 && i < e.first || e.first < 0 && p.at < e.joined.Add(startGrace)
+		if p.Kind != codec.ChunkAudio || !p.escaped || tooEarly {
+			continue
+		}
+		due++
+		if e.marked(i) {
+			onTime++
+		}
+	}
+	return due, onTime
+}

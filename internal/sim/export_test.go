@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"streamer/internal/codec"
+	"streamer/internal/mono"
+)
+
+// EventQueue is a queue of events that carry a number.
+type EventQueue struct{ q queue }
+
+// Push adds an event.
+func (e *EventQueue) Push(at mono.Time, number int) { e.q.push(event{at: at, arg: int32(number)}) }
+
+// Pop removes the earliest.
+func (e *EventQueue) Pop() (at mono.Time, number int) {
+	v := e.q.pop()
+	return v.at, int(v.arg)
+}
+
+// Len returns how many wait.
+func (e *EventQueue) Len() int { return e.q.len() }
+
+// Pipe is one direction of a line.
+type Pipe struct{ p pipe }
+
+// NewPipe makes an empty one.
+func NewPipe(bps int64, depth time.Duration) *Pipe { return &Pipe{pipe{bps: bps, depth: depth}} }
+
+// Admit is pipe.admit.
+func (p *Pipe) Admit(now mono.Time, bytes int) (mono.Time, bool) { return p.p.admit(now, bytes) }
+
+// Losses draws n losses of a path.
+func Losses(p Path, r *rand.Rand, n int) []bool {
+	var s lossState
+	lost := make([]bool, n)
+	for i := range lost {
+		lost[i] = p.lost(&s, r)
+	}
+	return lost
+}
+
+// Encode returns what the encoder hands over in its first span.
+func Encode(seed uint64, bps int64, span time.Duration) (chunks []codec.Chunk, at []mono.Time) {
+	e := newEncoder(rand.New(newSource(seed, streamAudio, 1)), bps, 0)
+	for {
+		c, t := e.next()
+		if t > mono.Time(span) {
+			return chunks, at
+		}
+		chunks, at = append(chunks, c), append(at, t)
+	}
+}
+
+// Meter is a meter.
+type Meter struct{ m meter }
+
+// Add is meter.add.
+func (m *Meter) Add(now mono.Time, bytes int) uint64 { return m.m.add(now, bytes) }
+
+// Broadcast is a broadcast that never had data.
+type Broadcast struct{ b broadcast }
+
+// Begin begins an epoch of n chunks, the first ones headers.
+func (b *Broadcast) Begin(epoch uint32, n, headers int) {
+	b.b.begin(epoch)
+	for i := range n {
+		kind := codec.ChunkAudio
+		if i < headers {
+			kind = codec.ChunkHeader
+		}
+		b.b.add(codec.Chunk{Kind: kind}, 0)
+	}
+}
+
+// Find is broadcast.find.
+func (b *Broadcast) Find(epoch, seq uint32) int { return b.b.find(epoch, seq) }
+
+// FindLow is broadcast.findLow.
+func (b *Broadcast) FindLow(low uint8, seq uint32) int { return b.b.findLow(low, seq) }
+
+// CorruptNewest makes the run's memory of the newest chunk wrong, while that is on its way: to the checkers, every node
+// alters it.
+func (w *World) CorruptNewest() {
+	p := &w.published.chunks[len(w.published.chunks)-1]
+	p.Data = append([]byte(nil), p.Data...)
+	p.Data[0] ^= 1
+}

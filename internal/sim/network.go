@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+
+package sim
+
+import (
+	"net/netip"
+
+	"streamer/internal/mono"
+)
+
+// udpPort is every host's port.
+const udpPort = 8466
+
+// packetBytesMax is the longest datagram that the network carries (design.md section 4, decision 6).
+const packetBytesMax = 1200
+
+// A packet is a datagram on its way.
+type packet struct {
+	from netip.AddrPort
+	data []byte
+}
+
+// A network carries datagrams between hosts. It owns their bytes until they are delivered.
+type network struct {
+	packets []packet
+	unused  []int32
+	path    Path
+}
+
+// take returns an empty packet. Its data has room for the longest datagram.
+func (n *network) take() int32 {
+	if k := len(n.unused); k > 0 {
+		i := n.unused[k-1]
+		n.unused = n.unused[:k-1]
+		n.packets[i].data = n.packets[i].data[:0]
+		return i
+	}
+	n.packets = append(n.packets, packet{data: make([]byte, 0, packetBytesMax)})
+	return int32(len(n.packets) - 1)
+}
+
+func (n *network) drop(i int32) { n.unused = append(n.unused, i) }
+
+// spoil overwrites a delivered datagram: whoever kept a reference reads nonsense (contract of node.HandleDatagram).
+func (n *network) spoil(i int32) {
+	for j := range n.packets[i].data {
+		n.packets[i].data[j] = 0xdb
+	}
+}
+
+// addrOf returns the address of a host. NATs will stand between this and what a receiver sees: owner and transmit are the
+// only places that turn addresses into hosts and back.
+func addrOf(host int32) netip.AddrPort {
+	i := uint32(host) + 1
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), udpPort)
+}
+
+// owner returns the host that has an address.
+func (w *World) owner(a netip.AddrPort) (int32, bool) {
+	if !a.Addr().Is4() || a.Port() != udpPort {
+		return 0, false
+	}
+	b := a.Addr().As4()
+	i := int32(b[1])<<16 | int32(b[2])<<8 | int32(b[3])
+	if b[0] != 10 || i < 1 || int(i) > len(w.hosts) {
+		return 0, false
+	}
+	return i - 1, true
+}
+
+// transmit puts packet i, whose data is complete, on the sender's line.
+func (w *World) transmit(from *host, to netip.AddrPort, i int32) {
+	p := &w.net.packets[i]
+	p.from = from.addr
+	size := len(p.data) + ipBytes
+	w.meterSent(from, to, p.data)
+	target, known := w.owner(to)
+	sent, queued := from.up.admit(w.now, size)
+	if !known || !queued || len(p.data) > packetBytesMax {
+		w.count.dropped++
+		w.net.drop(i)
+		return
+	}
+	receiver := &w.hosts[target]
+	if receiver.island != from.island || w.net.path.lost(&receiver.loss, w.random) {
+		w.count.lost++
+		w.net.drop(i)
+		return
+	}
+	at := sent.Add(from.delay + receiver.delay + w.net.path.delay(w.random))
+	w.events.push(event{at: at, kind: eventArrive, host: target, arg: i})
+}
+
+// arrive brings a packet to the receiver's line.
+func (w *World) arrive(h *host, i int32) {
+	at, queued := h.down.admit(w.now, len(w.net.packets[i].data)+ipBytes)
+	switch {
+	case !queued:
+		w.count.dropped++
+		w.net.drop(i)
+	case at == w.now:
+		w.deliver(h, i)
+	default:
+		w.events.push(event{at: at, kind: eventDeliver, host: h.index, arg: i})
+	}
+}
+
+// A meter adds up what a host sends over the last second, in twenty parts.
+type meter struct {
+	part  [meterParts]uint32
+	index int64 // of the current part since the run began
+	sum   uint64
+}
+
+const (
+	meterParts = 20
+	meterPart  = mono.Time(1e9 / meterParts)
+)
+
+// add counts bytes and returns those of the last second, the current part included.
+func (m *meter) add(now mono.Time, bytes int) uint64 {
+	index := int64(now / meterPart)
+	for n := min(index-m.index, meterParts); n > 0; n-- {
+		p := &m.part[(index-n+1)%meterParts]
+		m.sum -= uint64(*p)
+		*p = 0
+	}
+	m.index = index
+	m.part[index%meterParts] += uint32(bytes)
+	m.sum += uint64(bytes)
+	return m.sum
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// A Result is what a run measured, and under which conditions. Shares are between 0 and 1. A chunk is on time when it reached
+// a listener within the play delay after the source had it; lag is that time.
+type Result struct {
+	Scenario   string     `json:"scenario"`
+	Seed       uint64     `json:"seed"`
+	Repeat     string     `json:"repeat,omitempty"` // the command
+	Conditions Conditions `json:"conditions"`
+
+	OnTimeMean   float64 `json:"on_time_mean"`
+	OnTimeP1     float64 `json:"on_time_p1"` // of the listener below which 1 % of all are
+	Missing      uint64  `json:"missing"`    // audio chunks that listeners never got, of those due
+	Late         uint64  `json:"late"`       // audio chunks that listeners got after their time
+	Duplicates   float64 `json:"duplicates"` // chunks received again / chunks received
+	Repaired     float64 `json:"repaired"`   // chunks that came on request / chunks received
+	HopsP50      int     `json:"hops_p50"`
+	HopsP99      int     `json:"hops_p99"`
+	LagP50MS     int     `json:"lag_p50_ms"`
+	LagP99MS     int     `json:"lag_p99_ms"`
+	StartupP50MS float64 `json:"startup_p50_ms"` // from tuning in to the first audio
+	StartupP95MS float64 `json:"startup_p95_ms"`
+	RefillP50MS  float64 `json:"refill_p50_ms"` // of the buffer, that the loss of a parent cost
+	RefillP95MS  float64 `json:"refill_p95_ms"`
+	Refills      int     `json:"refills"`
+	Ended        int     `json:"ended"`         // listeners that heard the end of the stream
+	SourceEgress float64 `json:"source_egress"` // bytes of IP packets that the source sent / bytes of audio
+	Overhead     float64 `json:"overhead"`      // bytes of IP packets that anybody sent / bytes of chunks that anybody received - 1
+
+	WallS        float64 `json:"wall_s"`
+	BytesPerNode uint64  `json:"bytes_per_node"`
+	Events       uint64  `json:"events"`
+	Datagrams    uint64  `json:"datagrams"` // delivered
+	Lost         uint64  `json:"lost"`      // by the internet
+	Dropped      uint64  `json:"dropped"`   // by full queues and hosts that are down
+	Looping      uint64  `json:"looping"`   // hosts found in a loop, over all samples
+	Trace        string  `json:"trace"`     // SHA-256
+
+	Failures []string `json:"failures"`
+}
+
+// Conditions are what a figure is worth nothing without.
+type Conditions struct {
+	Nodes         int     `json:"nodes"`
+	DurationS     float64 `json:"duration_s"`
+	BitrateBPS    int64   `json:"bitrate_bps"`
+	PlayDelayMS   int64   `json:"play_delay_ms"`
+	Loss          float64 `json:"loss"`
+	LossBurst     uint32  `json:"loss_burst"`
+	ResourceIndex float64 `json:"resource_index"` // upload offered / needed, in bytes of IP packets; 0: some offer no limit
+	Faults        string  `json:"faults"`
+}
+
+// result adds up the figures.
+func (w *World) result() Result {
+	m := &w.measure
+	r := Result{
+		Scenario: w.scenario.Name, Seed: w.seed, Repeat: w.options.Repeat, Conditions: w.conditions(),
+		Missing: m.missing, Late: m.late, Looping: m.looping,
+		HopsP50: percentile(m.hops[:], 500), HopsP99: percentile(m.hops[:], 990),
+		LagP50MS: percentile(m.lag[:], 500), LagP99MS: percentile(m.lag[:], 990),
+		Refills: len(m.refills), Ended: m.ended,
+		Events:  w.count.events, Datagrams: w.count.delivered, Lost: w.count.lost, Dropped: w.count.dropped,
+		Trace: w.trace.digest(),
+	}
+	r.OnTimeMean, r.OnTimeP1 = m.onTime()
+	startup, refills := sorted(m.startup), sorted(m.refills)
+	r.StartupP50MS, r.StartupP95MS = durationAt(startup, 500), durationAt(startup, 950)
+	r.RefillP50MS, r.RefillP95MS = durationAt(refills, 500), durationAt(refills, 950)
+	r.Duplicates = ratio(m.repeated, m.received)
+	r.Repaired = ratio(m.repaired, m.received)
+	var audio uint64
+	for i := range w.published.chunks {
+		audio += uint64(len(w.published.chunks[i].Data))
+	}
+	r.SourceEgress = ratio(m.sourceIP, audio)
+	r.Overhead = ratio(m.allIP, m.payload) - 1
+	for _, f := range w.failures {
+		r.Failures = append(r.Failures, f.String())
+	}
+	return r
+}
+
+// onTime returns the share of chunks on time of the mean listener and of the first percentile.
+func (m *measure) onTime() (mean, p1 float64) {
+	if len(m.shares) == 0 {
+		return 0, 0
+	}
+	slices.SortFunc(m.shares, func(a, b share) int {
+		switch x, y := a.onTime*b.due, b.onTime*a.due; {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
+	for _, s := range m.shares {
+		mean += s.ratio()
+	}
+	return mean / float64(len(m.shares)), m.shares[len(m.shares)/100].ratio()
+}
+
+func (w *World) conditions() Conditions {
+	s := &w.scenario
+	var faults []string
+	for i := range s.Faults {
+		faults = append(faults, fmt.Sprintf("%v at %v", s.Faults[i].Kind, s.Faults[i].At))
+	}
+	return Conditions{
+		Nodes: s.Nodes, DurationS: s.Duration.Seconds(), BitrateBPS: s.BitrateBPS, PlayDelayMS: s.PlayDelay.Milliseconds(),
+		Loss: float64(s.Path.LossPPM) / million, LossBurst: s.Path.LossBurst, ResourceIndex: w.resourceIndex(),
+		Faults: strings.Join(faults, ", "),
+	}
+}
+
+// resourceIndex is the upload that all offer over what all need: the rate of the audio and a tenth for what goes with it.
+func (w *World) resourceIndex() float64 {
+	var offered int64
+	for i := range w.hosts {
+		g := w.hosts[i].group
+		up := g.UploadBPS
+		if up < 0 || g.Line.UpBPS > 0 && g.Line.UpBPS < up {
+			up = g.Line.UpBPS
+			if up == 0 {
+				return 0
+			}
+		}
+		offered += up
+	}
+	return float64(offered) / (float64(w.scenario.Nodes) * float64(w.scenario.BitrateBPS) * 1.1)
+}
+
+func ratio(a, b uint64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+// Err returns what the checkers found, or nil.
+func (r *Result) Err() error {
+	if len(r.Failures) == 0 {
+		return nil
+	}
+	return fmt.Errorf("scenario %s with seed %d failed:\n  %s\nrepeat it with: %s", r.Scenario, r.Seed,
+		strings.Join(r.Failures, "\n  "), r.Repeat)
+}
+
+// JSON writes the result as one object.
+func (r *Result) JSON(to io.Writer) error {
+	e := json.NewEncoder(to)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// Table writes the result for people.
+func (r *Result) Table(to io.Writer) error {
+	t := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
+	c := &r.Conditions
+	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row("scenario", "%s, seed %d: %d nodes, %v s, %d kbit/s, play delay %d ms, loss %.1f %%, resource index %.2f", r.Scenario,
+		r.Seed, c.Nodes, c.DurationS, c.BitrateBPS/1000, c.PlayDelayMS, 100*c.Loss, c.ResourceIndex)
+	if c.Faults != "" {
+		row("faults", "%s", c.Faults)
+	}
+	row("chunks on time", "%.4f %% mean, %.4f %% worst 1 %% of listeners; %d missing, %d late", 100*r.OnTimeMean, 100*r.OnTimeP1,
+		r.Missing, r.Late)
+	row("lag", "%d ms median, %d ms p99", r.LagP50MS, r.LagP99MS)
+	row("hops", "%d median, %d p99", r.HopsP50, r.HopsP99)
+	row("startup", "%.0f ms median, %.0f ms p95", r.StartupP50MS, r.StartupP95MS)
+	row("refill", "%.0f ms median, %.0f ms p95, of %d lost parents", r.RefillP50MS, r.RefillP95MS, r.Refills)
+	row("source sends", "%.2f x the audio", r.SourceEgress)
+	row("overhead", "%.1f %% of the audio; duplicates %.2f %%, repaired %.2f %%", 100*r.Overhead, 100*r.Duplicates, 100*r.Repaired)
+	row("run", "%.1f s, %d events, %d datagrams, %d lost, %d dropped, %d bytes a node", r.WallS, r.Events, r.Datagrams, r.Lost,
+		r.Dropped, r.BytesPerNode)
+	row("trace", "%s", r.Trace)
+	for _, f := range r.Failures {
+		row("FAILED", "%s", f)
+	}
+	if len(r.Failures) > 0 {
+		row("repeat", "%s", r.Repeat)
+	}
+	return t.Flush()
+}

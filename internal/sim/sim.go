@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+
+// Package sim runs a station and its audience in one process and in simulated time: hosts with lines that have rates, queues
+// and delays, an internet that loses and reorders, people who come, go and lie. On each host runs the node core that ships,
+// driven through the same calls as in the daemon. A run is a discrete-event simulation on one goroutine; everything in it
+// follows from a scenario and a seed, so that equal runs have equal traces. Checkers look on in every run, whatever it
+// measures (check.go).
+//
+// It refuses to guess: a scenario that does not add up is an error. A World belongs to the goroutine that runs it.
+package sim
+
+import (
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	"streamer/internal/codec"
+	"streamer/internal/identity"
+	"streamer/internal/mono"
+	"streamer/internal/node"
+)
+
+// wallOrigin is what hosts' clocks show when a run begins, in milliseconds since 1970: 2026-11-22 00:00 UTC.
+const wallOrigin = 1795305600000
+
+// clockPeriod is how often a host's node is told the wall time.
+const clockPeriod = time.Minute
+
+// Options are what a run needs beside its scenario.
+type Options struct {
+	Seed     uint64
+	Trace    io.Writer                       // gets a JSON line for each call, datagram and notice; may be nil
+	Progress func(done, total time.Duration) // called each simulated second; may be nil
+	Sampled  func(w *World)                  // called after each sample; may be nil
+	Repeat   string                          // the command that repeats this run, for reports
+}
+
+// A World is one run.
+type World struct {
+	scenario  Scenario
+	options   Options
+	seed      uint64
+	now       mono.Time
+	events    queue
+	random    *rand.Rand // of the network
+	setup     *rand.Rand // of everything that is decided about hosts
+	net       network
+	hosts     []host // 0 is the source
+	byID      map[identity.NodeID]int32
+	out       node.Output
+	trace     *trace
+	station   identity.StationKey
+	epoch     uint32
+	encoder   *encoder
+	pending   codec.Chunk // what the encoder is working at
+	published broadcast
+	faults    faults
+	sampler   sampler
+	measure   measure
+	count     counts
+	failures  []Failure
+	timers    uint64
+	scratch   []byte
+	heapStart uint64
+}
+
+// counts are totals of the network and of the nodes' work.
+type counts struct {
+	events, delivered, lost, dropped, forwarded uint64
+}
+
+// New prepares a run.
+func New(s Scenario, o Options) (*World, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	w := &World{
+		scenario:  s,
+		options:   o,
+		seed:      o.Seed,
+		random:    rand.New(newSource(o.Seed, streamNetwork, 0)),
+		setup:     rand.New(newSource(o.Seed, streamSetup, 0)),
+		net:       network{path: s.Path},
+		byID:      make(map[identity.NodeID]int32, s.Nodes+1),
+		trace:     newTrace(o.Trace),
+		station:   identity.NewStationKey(seed32(newSource(o.Seed, streamStation, 0))),
+		epoch:     uint32(wallOrigin / 1000),
+		heapStart: heapBytes(),
+	}
+	w.hosts = make([]host, s.Nodes+1)
+	w.place(&w.hosts[sourceIndex], &w.scenario.Source)
+	w.placeGroups()
+	for i := range s.Faults {
+		w.events.push(event{at: mono.Time(s.Faults[i].At), kind: eventFault, arg: int32(i)})
+	}
+	w.events.push(event{at: mono.Time(samplePeriod), kind: eventSample})
+	w.events.push(event{at: mono.Time(clockPeriod), kind: eventClock})
+	return w, nil
+}
+
+// placeGroups deals the hosts out to the groups: shuffled, so that a host's number says nothing about its line.
+func (w *World) placeGroups() {
+	s := &w.scenario
+	groups := make([]*Group, 0, s.Nodes)
+	dealt := 0
+	for i := range s.Groups {
+		dealt += s.Groups[i].Permille
+		for len(groups) < s.Nodes*dealt/1000 {
+			groups = append(groups, &s.Groups[i])
+		}
+	}
+	w.setup.Shuffle(len(groups), func(i, j int) { groups[i], groups[j] = groups[j], groups[i] })
+	seen := map[*Group]int{}
+	for i, g := range groups {
+		h := &w.hosts[i+1]
+		h.index = int32(i + 1)
+		w.place(h, g)
+		if g.Hostile != 0 {
+			h.liar = newLiar(g.Hostile, newSource(w.seed, streamLiar, uint64(i)))
+		}
+		members := max(1, s.Nodes*g.Permille/1000)
+		at := g.JoinAt + g.JoinOver*time.Duration(seen[g])/time.Duration(members)
+		seen[g]++
+		w.events.push(event{at: mono.Time(at), kind: eventJoin, host: h.index})
+	}
+}
+
+// place gives a host its address and its line.
+func (w *World) place(h *host, g *Group) {
+	h.group = g
+	h.addr = addrOf(h.index)
+	h.timer = mono.Never
+	h.delay = g.Line.DelayMin
+	if spread := g.Line.DelayMax - g.Line.DelayMin; spread > 0 {
+		h.delay += time.Duration(w.setup.Int64N(int64(spread)))
+	}
+	if w.scenario.Skew > 0 {
+		h.skew = time.Duration(w.setup.Int64N(int64(2*w.scenario.Skew))) - w.scenario.Skew
+	}
+	depth := g.Line.Queue
+	if depth == 0 {
+		depth = QueueDefault
+	}
+	h.up = pipe{bps: g.Line.UpBPS, depth: depth}
+	h.down = pipe{bps: g.Line.DownBPS, depth: depth}
+}
+
+// Run runs the whole scenario. It returns an error when the trace cannot be written; what the checkers found is in the
+// result.
+func (w *World) Run() (Result, error) {
+	begun := time.Now()
+	source := &w.hosts[sourceIndex]
+	w.start(source)
+	w.onAir(source)
+	end := mono.Time(w.scenario.Duration)
+	for w.events.len() > 0 {
+		e := w.events.pop()
+		if e.at > end {
+			break
+		}
+		w.advance(e.at)
+		w.happen(&e)
+		w.count.events++
+	}
+	w.advance(end)
+	w.checkPlaying()
+	bytesPerNode := w.footprint()
+	for i := range w.hosts {
+		if w.hosts[i].isUp() {
+			w.checkCounted(&w.hosts[i])
+			w.stop(&w.hosts[i])
+		}
+	}
+	result := w.result()
+	result.WallS = time.Since(begun).Seconds()
+	result.BytesPerNode = bytesPerNode
+	return result, w.trace.flush()
+}
+
+// happen does what an event stands for.
+func (w *World) happen(e *event) {
+	h := &w.hosts[e.host]
+	switch e.kind {
+	case eventArrive:
+		w.arrive(h, e.arg)
+	case eventDeliver:
+		w.deliver(h, e.arg)
+	case eventTimer:
+		w.fire(h, e.at)
+	case eventJoin:
+		w.join(h)
+	case eventPublish:
+		if h.isUp() && int32(h.lives) == e.arg {
+			w.encoded(h)
+		}
+	case eventFault:
+		w.strike(e.arg)
+	case eventHeal:
+		w.healed(e.arg)
+	case eventSample:
+		w.sampled()
+	case eventClock:
+		for i := range w.hosts {
+			if w.hosts[i].isUp() {
+				w.command(&w.hosts[i], w.wallClock(&w.hosts[i]))
+			}
+		}
+		w.events.push(event{at: w.now.Add(clockPeriod), kind: eventClock})
+	}
+}
+
+// sampled looks at everybody and plans the next look.
+func (w *World) sampled() {
+	w.sample()
+	w.refilled()
+	if w.options.Sampled != nil {
+		w.options.Sampled(w)
+	}
+	if w.options.Progress != nil && w.now%mono.Time(time.Second) == 0 {
+		w.options.Progress(time.Duration(w.now), w.scenario.Duration)
+	}
+	w.events.push(event{at: w.now.Add(samplePeriod), kind: eventSample})
+}
+
+// footprint returns the memory that a run occupies for each host.
+func (w *World) footprint() uint64 {
+	used := heapBytes()
+	return (used - min(used, w.heapStart)) / uint64(len(w.hosts))
+}
+
+func heapBytes() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+
+package sim_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"streamer/internal/node"
+	"streamer/internal/sim"
+)
+
+// A failed run is repeated by its test's name and -seed; -trace shows every call of it.
+var (
+	seedFlag  = flag.Uint64("seed", 1, "seed of the scenarios")
+	traceFlag = flag.Bool("trace", false, "log a JSON line for each call of a scenario")
+)
+
+// run runs a scenario and fails the test when a checker found something.
+func run(t *testing.T, s sim.Scenario) sim.Result {
+	t.Helper()
+	var lines bytes.Buffer
+	o := sim.Options{
+		Seed:   *seedFlag,
+		Repeat: fmt.Sprintf("go test ./internal/sim -run '^%s$' -seed %d", strings.ReplaceAll(t.Name(), "/", "$/^"), *seedFlag),
+	}
+	if *traceFlag {
+		o.Trace = &lines
+	}
+	w, err := sim.New(s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines.Len() > 0 {
+		t.Log("\n" + lines.String())
+	}
+	if err := r.Err(); err != nil {
+		t.Error(err)
+	}
+	var table strings.Builder
+	if err := r.Table(&table); err != nil {
+		t.Fatal(err)
+	}
+	t.Log("\n" + table.String())
+	return r
+}
+
+// short is a scenario cut down for a test: fewer seconds, the same pace.
+func short(s sim.Scenario, d time.Duration) sim.Scenario {
+	s.Duration = d
+	faults := s.Faults[:0:0]
+	for _, f := range s.Faults {
+		if f.At+f.For < d-10*time.Second {
+			faults = append(faults, f)
+		}
+	}
+	s.Faults = faults
+	return s
+}
+
+// wantAll fails unless every listener had every chunk on time.
+func wantAll(t *testing.T, r sim.Result) {
+	t.Helper()
+	if r.OnTimeMean != 1 || r.Missing != 0 || r.Late != 0 {
+		t.Errorf("%.5f of the chunks on time, %d missing, %d late; want all\nrepeat it with: %s", r.OnTimeMean, r.Missing, r.Late, r.Repeat)
+	}
+}
+
+func TestChain(t *testing.T) {
+	r := run(t, short(sim.Chain(3), 20*time.Second))
+	wantAll(t, r)
+	if r.HopsP99 != 3 {
+		t.Errorf("%d hops at most, want 3", r.HopsP99)
+	}
+}
+
+func TestStatic(t *testing.T) {
+	r := run(t, short(sim.Static(30), 25*time.Second))
+	wantAll(t, r)
+	if r.Overhead > 0.15 || r.Duplicates > 0.005 {
+		t.Errorf("overhead %.3f, duplicates %.4f; want at most 0.15 and 0.005", r.Overhead, r.Duplicates)
+	}
+}
+
+func TestLoss(t *testing.T) { wantAll(t, run(t, short(sim.Loss(30), 30*time.Second))) }
+
+func TestBurst(t *testing.T) {
+	if r := run(t, short(sim.Burst(20), 30*time.Second)); r.OnTimeMean < 0.999 {
+		t.Errorf("%.5f of the chunks on time, want 0.999", r.OnTimeMean)
+	}
+}
+
+func TestCrash(t *testing.T) {
+	s := short(sim.Crash(30), 30*time.Second)
+	r := run(t, s)
+	wantAll(t, r)
+	if r.Refills == 0 {
+		t.Error("nobody lost a parent")
+	}
+	if r.RefillP50MS > 600 || r.RefillP95MS > 1500 {
+		t.Errorf("refilled in %.0f ms, %.0f ms at p95; want 600 and 1500 at most", r.RefillP50MS, r.RefillP95MS)
+	}
+}
+
+func TestLeave(t *testing.T) { wantAll(t, run(t, short(sim.Leave(30), 30*time.Second))) }
+
+// The source begins a new epoch, then vanishes for two seconds and comes back under the same key.
+func TestRestart(t *testing.T) {
+	r := run(t, short(sim.Restart(20), 45*time.Second))
+	if r.Missing > 0 {
+		t.Errorf("%d chunks missing", r.Missing)
+	}
+}
+
+func TestPartition(t *testing.T) { run(t, short(sim.Partition(24), 40*time.Second)) }
+
+// One liar of each kind among honest nodes: nobody else hears of it.
+func TestHostile(t *testing.T) {
+	r := run(t, short(sim.Hostile(50), 30*time.Second))
+	if r.OnTimeMean < 0.9999 {
+		t.Errorf("%.5f of the chunks on time, want all", r.OnTimeMean)
+	}
+}
+
+func TestEnd(t *testing.T) {
+	s := short(sim.Static(10), 25*time.Second)
+	s.Faults = []sim.Fault{{At: 15 * time.Second, Kind: sim.FaultEnd}}
+	r := run(t, s)
+	wantAll(t, r)
+	if r.Ended != 10 {
+		t.Errorf("%d of 10 listeners heard the end", r.Ended)
+	}
+}
+
+// A source that can feed one listener sends the others on.
+func TestFullSource(t *testing.T) {
+	s := short(sim.Static(12), 25*time.Second)
+	s.Source.UploadBPS = 200_000
+	for i := range s.Groups {
+		s.Groups[i].UploadBPS = 600_000
+		s.Groups[i].Line.UpBPS = 2_000_000
+	}
+	r := run(t, s)
+	if r.OnTimeMean < 0.999 {
+		t.Errorf("%.5f of the chunks on time, want all", r.OnTimeMean)
+	}
+	if r.SourceEgress > 1.7 {
+		t.Errorf("the source sent %.2f times the audio, want its cap at most", r.SourceEgress)
+	}
+}
+
+// Lower and higher bit rates than the usual 128 kbit/s.
+func TestBitrates(t *testing.T) {
+	for _, bps := range []int64{24_000, 320_000} {
+		t.Run(fmt.Sprint(bps), func(t *testing.T) {
+			s := short(sim.Chain(3), 20*time.Second)
+			s.BitrateBPS = bps
+			s.Source.UploadBPS, s.Groups[0].UploadBPS = bps*3/2+64_000, bps*3/2+64_000
+			wantAll(t, run(t, s))
+		})
+	}
+}
+
+// The same seed gives the same trace, byte for byte, whatever the machine does; another seed another one.
+func TestDeterminism(t *testing.T) {
+	s := short(sim.Hostile(25), 12*time.Second)
+	s.Path.LossPPM = 30_000
+	s.Faults = []sim.Fault{{At: 8 * time.Second, Kind: sim.FaultCrash, Count: 2}}
+	trace := func(seed uint64, processors int) (string, []byte) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+		var lines bytes.Buffer
+		w, err := sim.New(s, sim.Options{Seed: seed, Trace: &lines})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := w.Run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Trace, lines.Bytes()
+	}
+	sum, lines := trace(7, 1)
+	for _, processors := range []int{1, runtime.NumCPU() + 1} {
+		again, linesAgain := trace(7, processors)
+		if again != sum {
+			t.Errorf("seed 7 gave the trace %s, then %s with %d processors", sum, again, processors)
+		}
+		if !bytes.Equal(lines, linesAgain) {
+			t.Errorf("seed 7 gave two traces that differ from line %d on", firstDifference(lines, linesAgain))
+		}
+	}
+	if other, _ := trace(8, 1); other == sum {
+		t.Error("seeds 7 and 8 gave the same trace")
+	}
+}
+
+func firstDifference(a, b []byte) int {
+	x, y := bytes.Split(a, []byte("\n")), bytes.Split(b, []byte("\n"))
+	for i := range x {
+		if i >= len(y) || !bytes.Equal(x[i], y[i]) {
+			return i + 1
+		}
+	}
+	return len(x)
+}
+
+// A checker that cannot fail is worth nothing: when what was published is remembered wrongly, listeners and forwarders
+// must be found out.
+func TestCheckersFindAlteredChunks(t *testing.T) {
+	s := short(sim.Chain(3), 12*time.Second)
+	w, err := sim.New(s, sim.Options{Seed: 1, Sampled: func(w *sim.World) { w.CorruptNewest() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(r.Failures, "\n")
+	for _, want := range []string{"forward", "altered"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no failure of the check %q in:\n%s", want, all)
+		}
+	}
+}
+
+func TestScenarioCheck(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		edit func(*sim.Scenario)
+	}{
+		{"no nodes", func(s *sim.Scenario) { s.Nodes = 0 }},
+		{"no time", func(s *sim.Scenario) { s.Duration = 0 }},
+		{"no rate", func(s *sim.Scenario) { s.BitrateBPS = 1 }},
+		{"no delay", func(s *sim.Scenario) { s.PlayDelay = 0 }},
+		{"shares", func(s *sim.Scenario) { s.Groups[0].Permille++ }},
+		{"role", func(s *sim.Scenario) { s.Groups[0].Role = node.RoleSource }},
+		{"fault after the end", func(s *sim.Scenario) { s.Faults = []sim.Fault{{At: s.Duration, For: 1}} }},
+		{"unknown group", func(s *sim.Scenario) { s.Faults = []sim.Fault{{Group: "nobody"}} }},
+	} {
+		s := sim.Static(10)
+		c.edit(&s)
+		if _, err := sim.New(s, sim.Options{}); err == nil {
+			t.Errorf("%s: accepted", c.name)
+		}
+	}
+	for _, b := range sim.Builtins() {
+		s := b.Make(50)
+		if s.Name != b.Name || s.About == "" {
+			t.Errorf("%s calls itself %q (%q)", b.Name, s.Name, s.About)
+		}
+		if err := s.Check(); err != nil {
+			t.Errorf("%s: %v", b.Name, err)
+		}
+	}
+}
