@@ -72,10 +72,10 @@ func (s *sniffer) magic(b []byte, end bool) (verdict, error) {
 		s.found = s.oggParser()
 		return verdictYes, nil
 	case bytes.HasPrefix(b, []byte(ebmlMagic)):
-		s.found = newWebMParser(s.out, s.before)
+		s.found = newWebMParser(s.out)
 		return verdictYes, nil
 	case bytes.HasPrefix(b, []byte(flacMagic)):
-		s.found = newFLACParser(s.out, s.before)
+		s.found = newFLACParser(s.out)
 		return verdictYes, nil
 	}
 	if what, instead := foreign(b); what != "" {
