@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"streamer/internal/link"
 	"streamer/internal/mono"
 	"streamer/internal/node"
 	"streamer/internal/udp"
@@ -253,6 +254,8 @@ func (l *loop) begin() outputEnd { return outputEnd{len(l.out.Datagrams), len(l.
 // since is what a call added. It is valid until the next one.
 func (l *loop) since(e outputEnd) node.Output {
 	return node.Output{
-		Datagrams: l.out.Datagrams[e.datagrams:], Fanouts: l.out.Fanouts[e.fanouts:], Notices: l.out.Notices,
+		Output:  link.Output{Datagrams: l.out.Datagrams[e.datagrams:]},
+		Fanouts: l.out.Fanouts[e.fanouts:],
+		Notices: l.out.Notices,
 	}
 }
