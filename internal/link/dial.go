@@ -15,11 +15,11 @@ import (
 
 // Pace of a dial.
 const (
-	dialMax     = 5 * time.Second
-	dialPause   = 250 * time.Millisecond // doubles with each attempt, and varies by an eighth
-	dialPauses  = 3                      // doublings
-	initTries   = 3                      // then the cookie may be stale: ask for another
-	reachableIn = 12 * time.Second       // a link that was heard this recently is alive
+	dialMax    = 5 * time.Second
+	dialPause  = 250 * time.Millisecond // doubles with each attempt, and varies by an eighth
+	dialPauses = 3                      // doublings
+	initTries  = 3                      // then the cookie may be stale: ask for another
+	aliveFor   = 12 * time.Second       // since a link was heard; it is silent for 10 s when it is idle
 )
 
 // dial is what a link needs only until it is up.
@@ -146,7 +146,7 @@ func (t *Table) handleCookie(now mono.Time, b []byte, out *Output) {
 		t.remove(now, l, ending{reason: DownSelf}, out)
 	case l.dial.only && key != l.dial.expect:
 		t.remove(now, l, ending{reason: DownOtherPeer}, out)
-	case other != nil && now < other.heard.Add(reachableIn):
+	case other != nil && other.alive(now):
 		t.remove(now, l, ending{reason: DownDuplicate}, out)
 	case t.yields(l, key):
 		// The peer dialled too, is ahead and goes first: its DATA will make this link. If not, the HELLO is repeated.
@@ -208,6 +208,11 @@ func (t *Table) handleResp(now mono.Time, b []byte, out *Output) {
 		t.remove(now, l, ending{reason: DownRefused}, out)
 		return
 	}
+	if a := t.byPeer[l.peer]; a != nil && a.initiator && a.instance == payload.Instance && a.alive(now) {
+		// Another dial to the same peer was faster. The peer has not heard that this one came so far.
+		t.remove(now, l, ending{reason: DownDuplicate}, out)
+		return
+	}
 	l.sampleDial(now)
 	l.bytesIn += ipBytes(l.addr, len(b))
 	l.dial = nil
@@ -225,6 +230,9 @@ func (l *link) begin(now mono.Time, p wire.HandshakePayload, send, receive *nois
 	l.in = receiver{current: newAEAD(receive.UnsafeKey())}
 	l.heard = now
 }
+
+// alive reports whether a link was heard so recently that a second one to the same peer would be a waste.
+func (l *link) alive(now mono.Time) bool { return now < l.heard.Add(aliveFor) }
 
 // sampleDial measures the round-trip time with a handshake datagram that was sent once (Karn's rule).
 func (l *link) sampleDial(now mono.Time) {

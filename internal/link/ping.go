@@ -12,6 +12,7 @@ import (
 // Pace of PING.
 const (
 	pingEvery  = 10 * time.Second // with traffic; without, after this long without sending
+	pingSecond = time.Second      // later on the side that did not dial: its PONG keeps it from asking too
 	pingSlack  = 2 * time.Second  // how long before that PingDue asks the node to carry it
 	pingRetry  = 2 * time.Second  // when nothing at all was heard since the last one
 	startPings = 4                // in the first second, the first at once
@@ -58,8 +59,10 @@ func (l *link) pingAt() mono.Time {
 		return p.last.Add(pingRetry)
 	case l.active:
 		return p.last.Add(pingEvery)
-	default:
+	case l.initiator:
 		return l.sent.Add(pingEvery)
+	default:
+		return l.sent.Add(pingEvery + pingSecond)
 	}
 }
 

@@ -39,7 +39,7 @@ type Config struct {
 	Rand    *rand.Rand // jitter, indexes, tokens of PING
 	Secrets io.Reader  // ephemeral keys, cookie secrets, nonces; must never fail
 
-	LinksMax            int            // links and dials together; 0: 4,096; at most 32,768
+	LinksMax            int            // links, dials and half-open ones together; 0: 4,096; at most 32,768
 	HalfOpenMax         int            // handshakes that peers began; 0: 256; at most 16,384
 	HandshakesPerPrefix int            // that peers of one /24 or /48 begin in a second, and at once; 0: 20; < 0: any
 	PrefixExempt        []netip.Prefix // where HandshakesPerPrefix does not apply
@@ -202,7 +202,7 @@ func (t *Table) up(id ID) *link {
 
 // full reports whether no further link may begin.
 func (t *Table) full() bool {
-	return len(t.links)+len(t.spare) >= t.cfg.LinksMax || t.lastID == ^ID(0)
+	return len(t.links)+len(t.spare)+len(t.half) >= t.cfg.LinksMax || t.lastID == ^ID(0)
 }
 
 // newLink makes a link that has an index and no name yet.
