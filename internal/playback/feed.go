@@ -174,15 +174,15 @@ func (f *feed) append(dst []byte, it item) ([]byte, error) {
 	return dst, nil
 }
 
-// change goes on with another header: as if nothing had happened where it is equal, as a new link of the chain in Ogg, and
-// with the frames alone where each frame says all about itself. Everything else ends the response, since no player that we
-// know goes on (docs/decisions/0005-end-of-a-response.md).
+// change goes on with another header: as if nothing had happened where it is equal, else as a new link of the chain in
+// Ogg, and as a second file after the first in FLAC and WebM, which more players follow than come back after an end. Another
+// format ends the response, since its Content-Type holds no longer (docs/decisions/0005-end-of-a-response.md).
 func (f *feed) change(dst []byte, h codec.Header) ([]byte, error) {
 	if h.Equal(f.header) {
 		return dst, nil
 	}
 	dst = f.mux.End(dst)
-	if h.Format != f.header.Format || !followed(h.Format) {
+	if h.Format != f.header.Format {
 		return dst, errFormatChanged
 	}
 	mux, err := codec.NewMuxer(h, f.event)
@@ -191,11 +191,6 @@ func (f *feed) change(dst []byte, h codec.Header) ([]byte, error) {
 	}
 	f.mux, f.header = mux, h
 	return mux.Start(dst), nil
-}
-
-// followed reports whether players follow a format through a change of its header.
-func followed(f codec.Format) bool {
-	return f != codec.FormatWebM && f != codec.FormatUnknown
 }
 
 // rejoin goes on at a new start point, with a gap for what was missed.

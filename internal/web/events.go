@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// An event is one server-sent event, ready to be written.
+type event []byte
+
+// newEvent makes an event of JSON, which has no line breaks.
+func newEvent(name string, v any) (event, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // our own types: cannot fail
+	}
+	var e bytes.Buffer
+	e.WriteString("event: " + name + "\ndata: ")
+	e.Write(b)
+	e.WriteString("\n\n")
+	return e.Bytes(), nil
+}
+
+// A hub looks at the node while somebody is subscribed, and tells the subscribers what changed. One that does not take its
+// events is dropped: browsers come back by themselves, and get everything anew.
+type hub struct {
+	look func(context.Context) ([]event, error)
+	poked,
+	closed chan struct{}
+
+	mu     sync.Mutex
+	subs   map[*subscriber]struct{}
+	last   []event // of the latest look
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+	isShut bool
+}
+
+// A subscriber is one open event stream. Its channel is closed when it is dropped.
+type subscriber struct{ events chan event }
+
+func newHub(look func(context.Context) ([]event, error)) *hub {
+	return &hub{
+		look: look, poked: make(chan struct{}, 1), closed: make(chan struct{}), subs: make(map[*subscriber]struct{}),
+	}
+}
+
+// subscribe returns nil when there are too many. The first one starts the looking.
+func (h *hub) subscribe() *subscriber {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.isShut || len(h.subs) >= SubscribersMax {
+		return nil
+	}
+	sub := &subscriber{events: make(chan event, eventsQueued)}
+	for _, e := range h.last {
+		sub.events <- e
+	}
+	h.subs[sub] = struct{}{}
+	if len(h.subs) == 1 {
+		ctx, cancel := context.WithCancel(context.Background())
+		h.stop = cancel
+		h.done.Go(func() { h.run(ctx) })
+	}
+	return sub
+}
+
+// unsubscribe may be called for one that has been dropped. The last one ends the looking.
+func (h *hub) unsubscribe(sub *subscriber) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.drop(sub)
+}
+
+// drop removes a subscriber. h.mu is held.
+func (h *hub) drop(sub *subscriber) {
+	if _, ok := h.subs[sub]; !ok {
+		return
+	}
+	delete(h.subs, sub)
+	close(sub.events)
+	if len(h.subs) == 0 {
+		h.stop()
+		h.last = nil
+	}
+}
+
+func (h *hub) poke() {
+	select {
+	case h.poked <- struct{}{}:
+	default:
+	}
+}
+
+func (h *hub) close() {
+	h.mu.Lock()
+	if !h.isShut {
+		h.isShut = true
+		close(h.closed)
+	}
+	h.mu.Unlock()
+	h.done.Wait()
+}
+
+// run looks every second, and sooner when poked, until the last subscriber has gone.
+func (h *hub) run(ctx context.Context) {
+	tick := time.NewTicker(eventsEvery)
+	defer tick.Stop()
+	for {
+		asking, cancel := context.WithTimeout(ctx, backendTime)
+		events, err := h.look(asking)
+		cancel()
+		if err == nil {
+			h.tell(ctx, events)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-h.poked:
+			soon := time.NewTimer(eventsSoonest) // a burst of news is one
+			select {
+			case <-soon.C:
+			case <-ctx.Done():
+				soon.Stop()
+				return
+			}
+		}
+	}
+}
+
+// tell gives the events that changed to everybody. ctx tells a hub that was left and subscribed to again.
+func (h *hub) tell(ctx context.Context, events []event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	for i, e := range events {
+		if i < len(h.last) && bytes.Equal(h.last[i], e) {
+			continue
+		}
+		for sub := range h.subs {
+			select {
+			case sub.events <- e:
+			default:
+				h.drop(sub)
+			}
+		}
+	}
+	if len(h.subs) > 0 {
+		h.last = events
+	}
+}
+
+// snapshotEvents is what events show: the answers of /api/v1/status and /api/v1/stations.
+func (s *Server) snapshotEvents(ctx context.Context) ([]event, error) {
+	snap, err := s.Backend.Snapshot(ctx)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // dropped by the hub: the next look may succeed
+	}
+	status, err := newEvent("status", newStatus(snap))
+	if err != nil {
+		return nil, err
+	}
+	stations, err := newEvent("stations", newStations(snap))
+	return []event{status, stations}, err
+}
+
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
+	sub := s.events.subscribe()
+	if sub == nil {
+		w.Header().Set("Retry-After", "10")
+		fail(w, http.StatusServiceUnavailable, "too many event streams are open")
+		return
+	}
+	defer s.events.unsubscribe(sub)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	control := http.NewResponseController(w)
+	alive := time.NewTicker(eventsKeepalive)
+	defer alive.Stop()
+	next := event("retry: 2000\n\n")
+	for {
+		if err := control.SetWriteDeadline(time.Now().Add(answerTime)); err != nil {
+			return
+		}
+		if _, err := w.Write(next); err != nil {
+			return
+		}
+		if err := control.Flush(); err != nil {
+			return
+		}
+		select {
+		case e, ok := <-sub.events:
+			if !ok {
+				return
+			}
+			next = e
+		case <-alive.C:
+			next = event(": alive\n\n")
+		case <-r.Context().Done():
+			return
+		case <-s.events.closed:
+			return
+		}
+	}
+}

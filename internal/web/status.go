@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+
+package web
+
+import (
+	"cmp"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/node"
+)
+
+// statusJSON and the types below are the JSON of the API. Names never change; new ones may come. A null is "unknown".
+type statusJSON struct {
+	Version      string      `json:"version"`
+	NodeID       string      `json:"node_id"`
+	UDPPort      int         `json:"udp_port"`
+	Uptime       int64       `json:"uptime_s"`
+	Reachability string      `json:"reachability"`
+	NAT          natJSON     `json:"nat"`
+	Upload       uploadJSON  `json:"upload"`
+	Hosts        hostsJSON   `json:"hosts"`
+	Peers        int         `json:"peers"`
+	Players      int         `json:"players"`
+	Tuned        []tunedJSON `json:"tuned"`
+}
+
+type natJSON struct {
+	Mapping   string `json:"mapping"`
+	Filtering string `json:"filtering"`
+}
+
+type uploadJSON struct {
+	Budget   *int64 `json:"budget_bps"`
+	Measured *int64 `json:"measured_bps"`
+	Used     int64  `json:"used_bps"`
+}
+
+type hostsJSON struct {
+	Known     int `json:"known"`
+	Answering int `json:"answering"`
+}
+
+type tunedJSON struct {
+	ID       string     `json:"id"`
+	Name     string     `json:"name"`
+	Role     string     `json:"role"`
+	Online   bool       `json:"online"`
+	Codec    string     `json:"codec"`
+	Bitrate  int64      `json:"bitrate_bps"`
+	Title    string     `json:"title"`
+	Hops     *int       `json:"hops"`
+	Buffer   int64      `json:"buffer_ms"`
+	Lag      *int64     `json:"lag_ms"`
+	Chunks   chunksJSON `json:"chunks"`
+	Bytes    bytesJSON  `json:"bytes"`
+	Parents  []peerJSON `json:"parents"`
+	Children []peerJSON `json:"children"`
+}
+
+type chunksJSON struct {
+	Received  uint64 `json:"received"`
+	Repaired  uint64 `json:"repaired"`
+	Missing   uint64 `json:"missing"`
+	Duplicate uint64 `json:"duplicate"`
+}
+
+type bytesJSON struct {
+	PayloadIn uint64 `json:"payload_in"`
+	WireIn    uint64 `json:"wire_in"`
+	WireOut   uint64 `json:"wire_out"`
+}
+
+type peerJSON struct {
+	NodeID  string `json:"node_id"`
+	Addr    string `json:"addr"`
+	Classes []int  `json:"classes"`
+	RTT     int64  `json:"rtt_ms"`
+	LAN     bool   `json:"lan"`
+}
+
+type stationJSON struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Genre       string `json:"genre"`
+	Description string `json:"description"`
+	URL         string `json:"url"`
+	Codec       string `json:"codec"`
+	Bitrate     int64  `json:"bitrate_bps"`
+	Title       string `json:"title"`
+	Listeners   int    `json:"listeners"`
+	Online      bool   `json:"online"`
+	LastAlive   *int64 `json:"last_alive_s"`
+	Link        string `json:"link"`
+}
+
+const unknown = "unknown"
+
+func newStatus(s Snapshot) statusJSON {
+	j := statusJSON{
+		Version: s.Version, NodeID: s.Node.NodeID.String(), UDPPort: s.UDPPort, Uptime: int64(s.Uptime / time.Second),
+		Reachability: cmp.Or(s.Reachability, unknown),
+		NAT:          natJSON{cmp.Or(s.Mapping, unknown), cmp.Or(s.Filtering, unknown)},
+		Upload:       uploadJSON{Used: s.Node.Upload.UsedBPS},
+		Hosts:        hostsJSON{s.HostsKnown, s.HostsAlive},
+		Peers:        s.Node.Peers, Players: s.Players.Players, Tuned: []tunedJSON{},
+	}
+	if s.Node.Upload.BudgetBPS != node.UploadAuto {
+		j.Upload.Budget = &s.Node.Upload.BudgetBPS
+	}
+	if s.Node.Upload.MeasuredBPS != 0 {
+		j.Upload.Measured = &s.Node.Upload.MeasuredBPS
+	}
+	about := make(map[identity.StationID]Station, len(s.Stations))
+	for _, st := range s.Stations {
+		about[st.ID] = st
+	}
+	for _, t := range s.Node.Tuned {
+		j.Tuned = append(j.Tuned, newTuned(t, about[t.ID]))
+	}
+	return j
+}
+
+func newTuned(t node.StationStatus, about Station) tunedJSON {
+	j := tunedJSON{
+		ID: t.ID.String(), Name: about.Name, Role: roleName(t.Role), Online: t.OnAir && !t.Ended,
+		Codec: about.Codec, Bitrate: cmp.Or(t.BitrateBPS, about.BitrateBPS), Title: about.Title,
+		Buffer:  t.Buffer.Milliseconds(),
+		Chunks:  chunksJSON(t.Chunks),
+		Bytes:   bytesJSON(t.Bytes),
+		Parents: newPeers(t.Parents), Children: newPeers(t.Children),
+	}
+	if t.Hops >= 0 {
+		j.Hops = &t.Hops
+	}
+	if t.Lag != 0 {
+		lag := t.Lag.Milliseconds()
+		j.Lag = &lag
+	}
+	return j
+}
+
+func newPeers(peers []node.PeerStatus) []peerJSON {
+	list := make([]peerJSON, 0, len(peers))
+	for _, p := range peers {
+		j := peerJSON{NodeID: p.NodeID.String(), Classes: []int{}, RTT: p.RTT.Milliseconds(), LAN: p.LAN}
+		if p.Addr.IsValid() {
+			j.Addr = p.Addr.String()
+		}
+		for class := range 16 {
+			if p.Classes&(1<<class) != 0 {
+				j.Classes = append(j.Classes, class)
+			}
+		}
+		list = append(list, j)
+	}
+	return list
+}
+
+func newStations(s Snapshot) []stationJSON {
+	list := make([]stationJSON, 0, len(s.Stations))
+	for _, st := range s.Stations {
+		list = append(list, newStation(st))
+	}
+	return list
+}
+
+func newStation(s Station) stationJSON {
+	j := stationJSON{
+		ID: s.ID.String(), Name: s.Name, Genre: s.Genre, Description: s.Description, URL: s.URL, Codec: s.Codec,
+		Bitrate: s.BitrateBPS, Title: s.Title, Listeners: s.Listeners, Online: s.Online, Link: s.Link,
+	}
+	if s.LastAlive >= 0 {
+		seconds := int64(s.LastAlive / time.Second)
+		j.LastAlive = &seconds
+	}
+	return j
+}
+
+func roleName(r node.Role) string {
+	switch r {
+	case node.RoleListener:
+		return "listener"
+	case node.RoleRelay:
+		return "relay"
+	case node.RoleSource:
+		return "source"
+	}
+	return unknown
+}

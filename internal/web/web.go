@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+
+// Package web is what browsers and programs on this machine get from the local node: the page, the JSON API with its
+// events, and metrics. It shows a Backend, which the daemon is, and holds no state of its own beyond open event streams.
+//
+// It trusts neither the pages that a browser has open nor the stations: a request under a name that is not this machine's
+// is refused (DNS rebinding), so is everything that another site sends, and the texts of stations go out as data only. It
+// serves nothing from the disk and nothing from elsewhere.
+package web
+
+import (
+	"context"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/node"
+)
+
+// Limits.
+const (
+	bodyBytesMax     = 64 << 10 // of a request
+	headerBytesMax   = 16 << 10
+	SubscribersMax   = 64 // open event streams
+	eventsQueued     = 8  // events that one of them may be behind
+	answerTime       = 10 * time.Second
+	eventsEvery      = time.Second // how often events look for changes
+	eventsSoonest    = 100 * time.Millisecond
+	eventsKeepalive  = 15 * time.Second
+	idleTime         = time.Minute
+	backendTime      = 5 * time.Second
+	socketWriteBytes = 256 << 10 // kernel buffer of a response; a player that pauses lives on it
+)
+
+// A Backend is the node behind the pages. Every method may be called from any goroutine.
+type Backend interface {
+	// Snapshot returns what there is to show. The caller may keep it, but not alter what it refers to.
+	Snapshot(ctx context.Context) (Snapshot, error)
+	// Tune carries a station until Untune, as node.RoleListener or node.RoleRelay.
+	Tune(ctx context.Context, l identity.Link, role node.Role) error
+	// Untune takes Tune back. It reports whether there was anything to take back.
+	Untune(ctx context.Context, id identity.StationID) (was bool, err error)
+	// Stop asks the node to leave politely, and returns at once.
+	Stop()
+	// Healthy returns nil when the node's loop turns.
+	Healthy(ctx context.Context) error
+}
+
+// A Snapshot is the state of a node.
+type Snapshot struct {
+	Version      string
+	UDPPort      int
+	Uptime       time.Duration
+	Reachability string // public, mapped, punchable, proxied, blocked; "" is unknown
+	Mapping      string // of the NAT, in RFC 4787's words; "" is unknown
+	Filtering    string // likewise
+	HostsKnown   int
+	HostsAlive   int // of them, answering
+	Node         node.Status
+	Stations     []Station // all that are known; every one in Node.Tuned is among them
+	Players      Players
+}
+
+// A Station is what is known about a station beside how this node carries it. The texts come from its broadcaster.
+type Station struct {
+	ID          identity.StationID
+	Name        string
+	Genre       string
+	Description string
+	URL         string
+	Codec       string // mp3, mp2, aac, vorbis, opus, flac; "" unknown
+	Title       string
+	BitrateBPS  int64 // of the audio; 0 unknown
+	Listeners   int
+	Online      bool
+	LastAlive   time.Duration // since it was last heard; negative: never
+	Link        string
+}
+
+// Players count what local players got; the fields are those of playback.Stats.
+type Players struct {
+	Players int
+	Served  uint64
+	Slow    uint64
+	Refused uint64
+	Bytes   uint64
+}
