@@ -9,17 +9,17 @@ import (
 )
 
 func ffmpegTools() []Tool {
-	make := func(name string, scheme string, options ...string) Tool {
+	tool := func(name string, scheme string, options ...string) Tool {
 		return Tool{
 			Name: name, Program: []string{"ffmpeg"}, Packages: []string{"ffmpeg"}, Formats: Formats(), Retitles: true,
 			run: func(ctx context.Context, _ Tool, j Job) error { return runFFmpeg(ctx, j, scheme, options) },
 		}
 	}
 	return []Tool{
-		make("ffmpeg", "icecast"),
-		make("ffmpeg legacy", "icecast", "-legacy_icecast", "1"),
-		make("ffmpeg http put", "http", "-method", "PUT"),
-		make("ffmpeg http post", "http", "-method", "POST"),
+		tool("ffmpeg", "icecast"),
+		tool("ffmpeg legacy", "icecast", "-legacy_icecast", "1"),
+		tool("ffmpeg http put", "http", "-method", "PUT"),
+		tool("ffmpeg http post", "http", "-method", "POST"),
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 func liquidsoapTools() []Tool {
-	make := func(name, options string, formats ...Format) Tool {
+	tool := func(name, options string, formats ...Format) Tool {
 		return Tool{
 			Name: name, Program: []string{"liquidsoap"}, Packages: []string{"liquidsoap"},
 			Formats: formats, Encodes: true, Retitles: true,
@@ -16,9 +16,9 @@ func liquidsoapTools() []Tool {
 		}
 	}
 	return []Tool{
-		make("liquidsoap", `output.icecast(mount=%q,`, Formats()...),
-		make("liquidsoap chunked", `output.icecast(chunked=true, method="put", mount=%q,`, Formats()...),
-		make("liquidsoap shoutcast", `output.shoutcast(icy_id=1,(* %q *)`, MP3, AAC),
+		tool("liquidsoap", `output.icecast(mount=%q,`, Formats()...),
+		tool("liquidsoap chunked", `output.icecast(chunked=true, method="put", mount=%q,`, Formats()...),
+		tool("liquidsoap shoutcast", `output.shoutcast(icy_id=1,(* %q *)`, MP3, AAC),
 	}
 }
 

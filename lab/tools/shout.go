@@ -14,7 +14,7 @@ func shoutTools() []Tool {
 		return Tool{
 			Name: name, Program: []string{"gst-launch-1.0"}, Formats: formats, Retitles: true,
 			Packages: []string{"gstreamer1.0-tools", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"},
-			run: func(ctx context.Context, _ Tool, j Job) error { return runGStreamer(ctx, j, protocol) },
+			run:      func(ctx context.Context, _ Tool, j Job) error { return runGStreamer(ctx, j, protocol) },
 		}
 	}
 	ez := func(name, protocol string, formats ...Format) Tool {

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// soundStart bounds the start of a sound server or display, on a loaded machine.
+const soundStart = 20 * time.Second
+
+// withSound runs use with a PulseAudio server of its own that has one sink, "radio", and nothing else: what is played there
+// is what a tool records from radio.monitor. env is for every program that is to use it.
+func withSound(ctx context.Context, dir string, rate int, use func(ctx context.Context, env []string) error) error {
+	socket := filepath.Join(dir, "pulse")
+	env := []string{
+		"HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "XDG_CONFIG_HOME=" + dir, "PULSE_SERVER=unix:" + socket,
+		"DBUS_SESSION_BUS_ADDRESS=disabled:",
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cmd := command(ctx, "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes",
+		"-L", "module-native-protocol-unix auth-anonymous=1 socket="+socket,
+		"-L", fmt.Sprintf("module-null-sink sink_name=radio rate=%d", rate))
+	cmd.Env = append(os.Environ(), env...)
+	served := make(chan error, 1)
+	go func() { served <- run(cmd); close(served) }()
+	err := awaitSocket(ctx, socket, served)
+	if err == nil {
+		err = use(ctx, env)
+	}
+	cancel()
+	<-served
+	return err
+}
+
+// awaitSocket returns when something listens on the Unix socket at path, or with the error of what should have.
+func awaitSocket(ctx context.Context, path string, ended <-chan error) error {
+	deadline := time.NewTimer(soundStart)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	var d net.Dialer
+	for {
+		if conn, err := d.DialContext(ctx, "unix", path); err == nil {
+			return conn.Close()
+		}
+		select {
+		case err := <-ended:
+			return errors.Join(errors.New("the server did not start"), err)
+		case <-deadline.C:
+			return fmt.Errorf("nothing listens on %s after %v", path, soundStart)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// playSound plays a file into the sink, in real time.
+func playSound(ctx context.Context, env []string, file string) error {
+	cmd := command(ctx, "ffmpeg", "-hide_banner", "-loglevel", "error", "-re", "-i", file,
+		"-map", "0:a", "-f", "pulse", "-device", "radio", "sample")
+	cmd.Env = append(os.Environ(), env...)
+	return run(cmd)
+}
+
+// recordWith runs a program that records the sink for as long as the job's file plays.
+func recordWith(ctx context.Context, j Job, env []string, program string, args ...string) error {
+	done := make(chan struct{})
+	played := make(chan error, 1)
+	go func() {
+		played <- playSound(ctx, env, j.File)
+		close(done)
+	}()
+	err := until(ctx, done, program, env, args...)
+	return errors.Join(err, <-played)
+}
