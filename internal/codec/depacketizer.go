@@ -137,6 +137,9 @@ func (d *Depacketizer) audio(c Chunk) bool {
 	if !begins {
 		return ok
 	}
+	if !d.synced && c.Start > 0 {
+		d.timer.missed()
+	}
 	d.synced = true
 	d.base, d.samples = c.Start, 0
 	return d.frames(b[first:]) && ok

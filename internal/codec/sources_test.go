@@ -37,7 +37,7 @@ func sources() []source {
 		{"opus-20", "-c:a libopus -b:a 96k -f ogg -metadata title=T", "48000", "2", "ogg", codec.FormatOggOpus, "opus"},
 		{"opus-60", "-c:a libopus -b:a 16k -frame_duration 60 -f ogg", "48000", "1", "ogg", codec.FormatOggOpus, "opus"},
 		{"ogg-flac", "-c:a flac -f ogg -metadata title=T", "44100", "2", "ogg", codec.FormatOggFLAC, "flac"},
-		{"flac", "-c:a flac -f flac -metadata title=T", "44100", "2", "flac", codec.FormatFLAC, "flac"},
+		{"flac", "-c:a flac -sample_fmt s16 -f flac -metadata title=T", "44100", "2", "flac", codec.FormatFLAC, "flac"},
 		{"flac-24-mono", "-c:a flac -sample_fmt s32 -compression_level 0 -f flac", "96000", "1", "flac", codec.FormatFLAC, "flac"},
 		{"webm-opus", "-c:a libopus -b:a 64k -f webm -metadata title=T", "48000", "2", "matroska", codec.FormatWebM, "opus"},
 		{"webm-vorbis", "-c:a libvorbis -q:a 3 -f webm -metadata artist=A", "44100", "2", "matroska", codec.FormatWebM, "vorbis"},

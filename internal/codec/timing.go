@@ -40,6 +40,10 @@ func (t *packetTimer) samples(packet []byte) (int, bool) {
 	return 0, false
 }
 
+// missed says that the packet before the next one is missing, or the stream is joined in the middle: the block before it,
+// whose size is not known, is taken to be as long.
+func (t *packetTimer) missed() { t.vorbis.before = vorbisUnknown }
+
 // A linkClock runs on over links with equal headers, as the decoder will that gets them as one stream: the first Vorbis
 // packet of a link then lasts as long as its overlap with the last one before.
 type linkClock struct {

@@ -15,8 +15,10 @@ type vorbisTiming struct {
 	long     uint64 // bit m: mode m uses long blocks
 	modes    int
 	modeBits int
-	before   int // samples of the block before; 0: none
+	before   int // samples of the block before; 0: none; or vorbisUnknown
 }
+
+const vorbisUnknown = -1
 
 const (
 	vorbisIdent    = "\x01vorbis"
@@ -115,10 +117,13 @@ func (t *vorbisTiming) samples(packet []byte) (int, bool) {
 		return 0, false
 	}
 	block := t.blocks[t.long>>mode&1]
-	n := (t.before + block) / 4
-	if t.before == 0 {
-		n = 0
-	}
+	before := t.before
 	t.before = block
-	return n, true
+	switch before {
+	case 0:
+		return 0, true
+	case vorbisUnknown:
+		before = block
+	}
+	return (before + block) / 4, true
 }
