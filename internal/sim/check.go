@@ -26,9 +26,10 @@ const (
 	checkCounters              // counters add up
 	checkLoop                  // no loop lasts
 	checkSilence               // silence ends when faults end
+	checkOnTime                // chunks come on time: no failure, only told when somebody asks (Options.Explain)
 )
 
-var checkNames = [...]string{"contract", "altered", "order", "forward", "cap", "counters", "loop", "silence"}
+var checkNames = [...]string{"contract", "altered", "order", "forward", "cap", "counters", "loop", "silence", "on time"}
 
 func (c check) String() string { return checkNames[c] }
 
@@ -65,9 +66,20 @@ func (w *World) fail(h *host, c check, format string, args ...any) {
 		return
 	}
 	h.told |= 1 << c
-	w.failures = append(w.failures, Failure{
-		Check: c.String(), Node: int(h.index), At: time.Duration(w.now), Detail: fmt.Sprintf(format, args...), State: w.describe(h),
-	})
+	w.failures = append(w.failures, w.failure(h, c, fmt.Sprintf(format, args...)))
+}
+
+// explain records why a run is worse than it might be, once for each host, when somebody wants to know.
+func (w *World) explain(h *host, format string, args ...any) {
+	if w.options.Explain == 0 || h.told&(1<<checkOnTime) != 0 || len(w.explained) >= w.options.Explain {
+		return
+	}
+	h.told |= 1 << checkOnTime
+	w.explained = append(w.explained, w.failure(h, checkOnTime, fmt.Sprintf(format, args...)))
+}
+
+func (w *World) failure(h *host, c check, detail string) Failure {
+	return Failure{Check: c.String(), Node: int(h.index), At: time.Duration(w.now), Detail: detail, State: w.describe(h)}
 }
 
 // describe says in one line what a host's node knows of itself.
@@ -88,7 +100,9 @@ func (w *World) describe(h *host) string {
 			fmt.Fprintf(&b, " child %s/%04x", w.nameOf(c), c.Classes)
 		}
 	}
-	fmt.Fprintf(&b, "; ear at %d/%d, %d heard, %d gaps", h.ear.epoch, h.ear.next, h.ear.heard, h.ear.gaps)
+	c := &s.Counters
+	fmt.Fprintf(&b, "; ear at %d/%d, %d heard, %d gaps; upload %d of %d bit/s, %d late, %d peers expelled; %+v",
+		h.ear.epoch, h.ear.next, h.ear.heard, h.ear.gaps, s.Upload.UsedBPS, s.Upload.BudgetBPS, c.Late, c.Hostile, c.Stations)
 	return b.String()
 }
 

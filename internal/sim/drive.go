@@ -16,6 +16,9 @@ import (
 // earlyTimers is how often a node is called before its deadline, to see that it does nothing: once in so many timers.
 const earlyTimers = 64
 
+// spinsMax is how many calls a node may want in a row at one time.
+const spinsMax = 8
+
 // deliver hands a packet to its receiver's node, and then ruins the bytes.
 func (w *World) deliver(h *host, i int32) {
 	p := &w.net.packets[i]
@@ -52,13 +55,15 @@ func (w *World) fire(h *host, at mono.Time) {
 	w.trace.deadline(w.now, h.index)
 	h.node.HandleDeadline(w.now, &w.out)
 	w.drain(h)
-	if h.timer == w.now {
-		w.fail(h, checkContract, "HandleDeadline left the deadline at %v: the node is never at rest", h.node.Deadline())
-		h.timer = w.now.Add(time.Millisecond)
+	if h.timer > w.now {
+		h.spins = 0
+	} else if h.spins++; h.spins == spinsMax {
+		w.fail(h, checkContract, "%d calls of HandleDeadline left the deadline at now: the node does not come to rest", spinsMax)
+		h.spins, h.timer = 0, w.now.Add(time.Millisecond)
 		w.events.push(event{at: h.timer, kind: eventTimer, host: h.index})
 		return
 	}
-	if w.timers++; w.timers%earlyTimers == 0 {
+	if w.timers++; w.timers%earlyTimers == 0 && h.timer > w.now {
 		w.fireEarly(h)
 	}
 }

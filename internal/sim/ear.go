@@ -77,6 +77,7 @@ func (w *World) observe(h *host, n *node.Notice) {
 		}
 		e.next = n.Seq + n.Count
 		e.gaps += uint64(n.Count)
+		w.explain(h, "%d chunks from %d/%d on are missing", n.Count, n.Epoch, n.Seq)
 	case node.NoticeEnded:
 		if !w.faults.ended {
 			w.fail(h, checkAltered, "the end of a stream that goes on")
@@ -134,6 +135,7 @@ func (w *World) hearAudio(h *host, index int, p *published) {
 		e.mark(index)
 	} else {
 		e.late++
+		w.explain(h, "chunk %d/%d came %v after it was published", p.epoch, p.seq, lag)
 	}
 	if r := h.refill; r != nil && p.at >= r.since && p.at < r.until {
 		r.worst = max(r.worst, lag)

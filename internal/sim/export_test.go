@@ -90,3 +90,10 @@ func (w *World) CorruptNewest() {
 	p.Data = append([]byte(nil), p.Data...)
 	p.Data[0] ^= 1
 }
+
+// Dump logs the state of every host.
+func (w *World) Dump(logf func(string, ...any)) {
+	for i := range w.hosts {
+		logf("%v %d: %s", time.Duration(w.now), i, w.describe(&w.hosts[i]))
+	}
+}

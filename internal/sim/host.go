@@ -46,6 +46,7 @@ type host struct {
 	ear     ear
 	refill  *refill
 	liar    *liar // nil: honest
+	spins   uint8 // calls of HandleDeadline at one time
 	loops   uint8 // samples in a row that found the host in a loop
 	told    checkSet
 }

@@ -19,7 +19,7 @@ type Hostility uint8
 const (
 	HostileAlter  Hostility = iota + 1 // flips a bit in each chunk that it forwards
 	HostileReplay                      // sends old chunks and old manifests in place of new ones
-	HostileForge                       // invents chunks, and manifests of them that another key signed
+	HostileForge                       // invents manifests, which another key signs
 	HostileMap                         // claims to have and to grant everything, and sends nothing
 	HostileStorm                       // asks everybody for everything, all the time
 )
@@ -89,13 +89,9 @@ func (l *liar) replayed(payload []byte) []byte {
 	return payload
 }
 
-// forged replaces a chunk by nonsense, and a manifest by one of the same chunks as nonsense, signed by a key of its own.
+// forged replaces a manifest by an invention that another key signed: of the same chunks, or of some that nobody published
+// yet. Its hashes are of nothing.
 func (l *liar) forged(payload []byte) []byte {
-	if data := chunkData(payload); len(data) > 0 {
-		fill(l.random, data)
-		l.told++
-		return payload
-	}
 	if len(payload) < 2 || payload[0] != wire.TypeManifest {
 		return payload
 	}
@@ -103,6 +99,9 @@ func (l *liar) forged(payload []byte) []byte {
 	size, rest, err := wire.ParseManifest(payload[2:], &m)
 	if err != nil {
 		return payload
+	}
+	if l.random.Uint64()%2 == 0 {
+		m.First += forgedAhead
 	}
 	for i := range m.N {
 		fill(l.random, m.Hashes[i][:])
@@ -114,6 +113,9 @@ func (l *liar) forged(payload []byte) []byte {
 	l.told++
 	return append(forged, rest...)
 }
+
+// forgedAhead is how far ahead of the stream an invention may be, in chunks.
+const forgedAhead = 16
 
 // chunkData returns the data of the chunk in a payload, after any manifests; nil when there is none.
 func chunkData(payload []byte) []byte {

@@ -47,7 +47,8 @@ type Result struct {
 	Looping      uint64  `json:"looping"`   // hosts found in a loop, over all samples
 	Trace        string  `json:"trace"`     // SHA-256
 
-	Failures []string `json:"failures"`
+	Failures  []string `json:"failures"`
+	Explained []string `json:"explained,omitempty"`
 }
 
 // Conditions are what a figure is worth nothing without.
@@ -71,7 +72,7 @@ func (w *World) result() Result {
 		HopsP50: percentile(m.hops[:], 500), HopsP99: percentile(m.hops[:], 990),
 		LagP50MS: percentile(m.lag[:], 500), LagP99MS: percentile(m.lag[:], 990),
 		Refills: len(m.refills), Ended: m.ended,
-		Events:  w.count.events, Datagrams: w.count.delivered, Lost: w.count.lost, Dropped: w.count.dropped,
+		Events: w.count.events, Datagrams: w.count.delivered, Lost: w.count.lost, Dropped: w.count.dropped,
 		Trace: w.trace.digest(),
 	}
 	r.OnTimeMean, r.OnTimeP1 = m.onTime()
@@ -88,6 +89,9 @@ func (w *World) result() Result {
 	r.Overhead = ratio(m.allIP, m.payload) - 1
 	for _, f := range w.failures {
 		r.Failures = append(r.Failures, f.String())
+	}
+	for _, f := range w.explained {
+		r.Explained = append(r.Explained, f.String())
 	}
 	return r
 }
@@ -186,6 +190,9 @@ func (r *Result) Table(to io.Writer) error {
 	row("run", "%.1f s, %d events, %d datagrams, %d lost, %d dropped, %d bytes a node", r.WallS, r.Events, r.Datagrams, r.Lost,
 		r.Dropped, r.BytesPerNode)
 	row("trace", "%s", r.Trace)
+	for _, f := range r.Explained {
+		row("", "%s", f)
+	}
 	for _, f := range r.Failures {
 		row("FAILED", "%s", f)
 	}

@@ -33,6 +33,7 @@ type Options struct {
 	Trace    io.Writer                       // gets a JSON line for each call, datagram and notice; may be nil
 	Progress func(done, total time.Duration) // called each simulated second; may be nil
 	Sampled  func(w *World)                  // called after each sample; may be nil
+	Explain  int                             // how many listeners' first late or missing chunk is told in the result
 	Repeat   string                          // the command that repeats this run, for reports
 }
 
@@ -60,6 +61,7 @@ type World struct {
 	measure   measure
 	count     counts
 	failures  []Failure
+	explained []Failure
 	timers    uint64
 	scratch   []byte
 	heapStart uint64
