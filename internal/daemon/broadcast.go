@@ -79,6 +79,13 @@ func (b *broadcast) Info(e codec.Event) {
 	b.info = e
 }
 
+// words are the station's fields and the track as they are on the air.
+func (b *broadcast) words() codec.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.info
+}
+
 // Waiting implements ingest.Station.
 func (b *broadcast) Waiting() {
 	b.mu.Lock()

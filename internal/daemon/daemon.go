@@ -42,7 +42,7 @@ type Daemon struct {
 	server   *ingest.Server // the source port; nil: none
 	player   *ingest.Player // the things to play; nil: none
 	sources  []net.Listener // of server
-	pages    net.Listener   // nil: no HTTP
+	listener net.Listener   // nil: no HTTP
 	stop     chan struct{}  // closed when somebody asked to stop
 	stopOnce sync.Once
 	closers  []func() error // what New opened, in order
@@ -167,7 +167,7 @@ func (d *Daemon) openHTTP() error {
 	if err != nil {
 		return fmt.Errorf("open the page's address (--http): %w", err)
 	}
-	d.pages = l
+	d.listener = l
 	d.closers = append(d.closers, closeOnce(l))
 	return nil
 }
@@ -203,11 +203,11 @@ func (d *Daemon) Tune(ctx context.Context, id identity.StationID) (*playback.Cha
 // Ready is what Options.ReadyFile gets; valid after New.
 func (d *Daemon) Ready() Ready {
 	r := Ready{UDP: d.conn.Port()}
-	if d.pages != nil {
-		r.HTTP = "http://" + d.pages.Addr().String() + "/"
+	if d.listener != nil {
+		r.HTTP = "http://" + reachable(d.listener.Addr().String()) + "/"
 	}
 	if len(d.sources) > 0 {
-		r.Source = d.sources[0].Addr().String()
+		r.Source = reachable(d.sources[0].Addr().String())
 	}
 	if d.own != nil {
 		r.Link = d.ownLink().String()

@@ -14,7 +14,10 @@ type Sender struct{ s *sender }
 func NewSender(conn *udp.Conn) Sender { return Sender{newSender(conn)} }
 
 // Send puts out on the wire.
-func (s Sender) Send(out *node.Output) { s.s.send(out) }
+func (s Sender) Send(out *node.Output) {
+	s.s.plain(out.Datagrams)
+	s.s.send(out.Fanouts)
+}
 
 // Close ends the workers.
 func (s Sender) Close() { s.s.close() }

@@ -18,17 +18,18 @@ const (
 	// much as sending some ten datagrams.
 	parallelTickets = 64
 
-	// Above holdTickets children-chunks wait for holdTime at most, so that the chunks that came in one burst leave as one
-	// system call for each child (docs/results/: what that saves). A chunk is late by that much once for each such hop.
+	// A fanout with at least holdTickets waits for holdTime, so that several chunks leave as one system call for each child:
+	// a datagram then costs half as much CPU (BenchmarkSender). That makes a chunk late by as much at each hop
+	// over a relay that large; anything smaller, repairs and newcomers' first seconds too, is never held.
 	holdTickets = 200
-	holdTime    = 20 * time.Millisecond
+	holdTime    = 100 * time.Millisecond
 	// holdTicketsMax bounds what is held.
 	holdTicketsMax = 1 << 16
 
 	sealBatch = 256 // datagrams sealed before they are sent; about 300 kB
 )
 
-// A sender puts an Output on the wire. It belongs to the loop's goroutine. Workers share the sealing of large outputs; each
+// A sender puts a node's output on the wire. It belongs to the loop's goroutine. Workers share large fanouts; each
 // child's datagrams are sealed and sent by one of them, in order.
 type sender struct {
 	own     *sealer
@@ -36,8 +37,8 @@ type sender struct {
 	pending sync.WaitGroup // jobs
 	workers sync.WaitGroup
 
-	// The tickets of one Output, grouped by child: children[i] begins a chain of refs.
-	out      *node.Output
+	// The tickets of one send, grouped by child: children[i] begins a chain of refs.
+	fanouts  []node.Fanout
 	refs     []ref
 	children []chain
 	byAddr   map[netip.AddrPort]int32
@@ -75,24 +76,25 @@ func (s *sender) close() {
 	s.workers.Wait()
 }
 
-// tickets is how many datagrams the fanouts of out will be.
-func tickets(out *node.Output) (n int) {
-	for i := range out.Fanouts {
-		n += len(out.Fanouts[i].Tickets)
+// tickets is how many datagrams fanouts will be.
+func tickets(fanouts []node.Fanout) (n int) {
+	for i := range fanouts {
+		n += len(fanouts[i].Tickets)
 	}
 	return n
 }
 
-// send puts everything in out on the wire and returns when the system has it. Errors of single datagrams are the network's:
-// they are counted by udp and look like loss.
-func (s *sender) send(out *node.Output) {
-	s.own.sendPlain(out.Datagrams)
-	n := tickets(out)
+// plain puts finished datagrams on the wire.
+func (s *sender) plain(list []node.Datagram) { s.own.plain(list) }
+
+// send seals fanouts, puts them on the wire, and returns when the system has them. Errors of single datagrams are the
+// network's: they are counted by udp and look like loss.
+func (s *sender) send(fanouts []node.Fanout) {
+	n := tickets(fanouts)
 	if n == 0 {
 		return
 	}
-	s.group(out, n)
-	defer func() { s.out = nil }()
+	s.group(fanouts)
 	total := len(s.children)
 	parts := min(runtime.GOMAXPROCS(0), total, max(1, n/parallelTickets))
 	for i := 1; i < parts; i++ {
@@ -101,23 +103,24 @@ func (s *sender) send(out *node.Output) {
 	}
 	s.own.seal(s, span{0, total / parts})
 	s.pending.Wait()
+	s.fanouts = nil
 }
 
-// group chains the n tickets of out by child, in their order.
-func (s *sender) group(out *node.Output, n int) {
-	s.out = out
+// group chains tickets by child, in their order.
+func (s *sender) group(fanouts []node.Fanout) {
+	s.fanouts = fanouts
 	s.refs = s.refs[:0]
 	s.children = s.children[:0]
-	if len(out.Fanouts) == 1 { // nothing to chain
-		for t := range out.Fanouts[0].Tickets {
+	if len(fanouts) == 1 { // nothing to chain
+		for t := range fanouts[0].Tickets {
 			s.refs = append(s.refs, ref{ticket: int32(t), next: -1})
 			s.children = append(s.children, chain{first: int32(t), last: int32(t), length: 1})
 		}
 		return
 	}
 	clear(s.byAddr)
-	for f := range out.Fanouts {
-		list := out.Fanouts[f].Tickets
+	for f := range fanouts {
+		list := fanouts[f].Tickets
 		for t := range list {
 			r := int32(len(s.refs))
 			s.refs = append(s.refs, ref{fanout: int32(f), ticket: int32(t), next: -1})
@@ -144,8 +147,8 @@ type sealer struct {
 
 func newSealer(conn *udp.Conn) *sealer { return &sealer{out: conn.NewWriter()} }
 
-// sendPlain sends finished datagrams.
-func (w *sealer) sendPlain(list []node.Datagram) {
+// plain sends finished datagrams.
+func (w *sealer) plain(list []node.Datagram) {
 	for i := range list {
 		w.msgs = append(w.msgs, udp.Message{To: list[i].To, Data: list[i].Data})
 		if len(w.msgs) == sealBatch {
@@ -162,7 +165,7 @@ func (w *sealer) seal(s *sender, job span) {
 			w.flush()
 		}
 		for r := c.first; r >= 0; r = s.refs[r].next {
-			f := &s.out.Fanouts[s.refs[r].fanout]
+			f := &s.fanouts[s.refs[r].fanout]
 			w.add(&f.Tickets[s.refs[r].ticket], f.Payload)
 		}
 	}

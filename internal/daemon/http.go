@@ -3,13 +3,56 @@
 package daemon
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"sync"
 
+	"streamer/internal/identity"
 	"streamer/internal/playback"
+	"streamer/internal/web"
 )
 
-func (d *Daemon) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/listen/", playback.NewHandler(playback.Config{Tuner: d, Log: d.log}))
-	return mux
+// pages is the HTTP side of a running daemon.
+type pages struct {
+	server *http.Server
+	web    *web.Server
+}
+
+// startHTTP serves the page, the API and the audio; nil when the daemon has no such door.
+func (d *Daemon) startHTTP(doors *sync.WaitGroup, fail context.CancelCauseFunc) *pages {
+	if d.listener == nil {
+		return nil
+	}
+	players := playback.NewHandler(playback.Config{Tuner: d, Log: d.log, Name: d.stationName})
+	b := &backend{d: d, players: players}
+	p := &pages{web: web.NewServer(web.Config{Backend: b, Listen: players, Log: d.log})}
+	p.server = p.web.HTTPServer()
+	p.server.Handler = d.withSocketMetrics(p.server.Handler)
+	doors.Go(func() {
+		if err := p.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+			fail(fmt.Errorf("serve the page: %w", err))
+		}
+	})
+	return p
+}
+
+// stop lets answers end within ctx, then ends them.
+func (p *pages) stop(ctx context.Context) {
+	p.web.Close() // event streams last for ever
+	if err := p.server.Shutdown(ctx); err != nil {
+		_ = p.server.Close()
+	}
+}
+
+// stationName is what a station calls itself, or is called in the link it was tuned in with.
+func (d *Daemon) stationName(id identity.StationID) string {
+	d.stations.mu.Lock()
+	st := d.stations.byID[id]
+	d.stations.mu.Unlock()
+	if st == nil {
+		return ""
+	}
+	return st.channel.Info().Name
 }

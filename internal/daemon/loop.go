@@ -54,7 +54,10 @@ type loop struct {
 	calls    chan call
 	stopped  chan struct{}
 
-	holdUntil mono.Time     // when what is in out must leave; mono.Never when nothing is held
+	sent      outputEnd     // how much of out has left or is in held
+	small     []node.Fanout // of out, for one release
+	held      []node.Fanout // of out: large ones that wait for company
+	holdUntil mono.Time     // when held must leave; mono.Never when it is empty
 	turns     atomic.Int64  // mono.Time of the last turn, for health
 	overrun   atomic.Uint64 // datagrams dropped because the loop was behind
 }
@@ -136,7 +139,7 @@ func (l *loop) run(ctx context.Context) {
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
-			l.flush()
+			l.release(mono.Never)
 			return
 		case d := <-l.received:
 			l.drain(d)
@@ -223,26 +226,37 @@ func (l *loop) tell() {
 	l.out.Notices = l.out.Notices[:0]
 }
 
-// release sends what is in out, or holds it when many children wait for it and more may come at once.
+// release sends what came out since it was called last, but holds large fanouts until holdUntil.
 func (l *loop) release(now mono.Time) {
-	if len(l.out.Datagrams) == 0 && len(l.out.Fanouts) == 0 {
-		return
-	}
-	n := tickets(&l.out)
-	if n >= holdTickets && n < holdTicketsMax {
+	l.send.plain(l.out.Datagrams[l.sent.datagrams:])
+	for _, f := range l.out.Fanouts[l.sent.fanouts:] {
+		if len(f.Tickets) < holdTickets {
+			l.small = append(l.small, f)
+			continue
+		}
+		l.held = append(l.held, f)
 		if l.holdUntil == mono.Never {
 			l.holdUntil = now.Add(holdTime)
 		}
-		if now < l.holdUntil {
-			return
-		}
 	}
-	l.flush()
+	l.send.send(l.small)
+	clear(l.small)
+	l.small = l.small[:0]
+	l.sent = l.begin()
+	if now >= l.holdUntil || tickets(l.held) >= holdTicketsMax {
+		l.flush()
+	}
+	if len(l.held) == 0 {
+		l.out.Reset()
+		l.sent = outputEnd{}
+	}
 }
 
+// flush sends what is held.
 func (l *loop) flush() {
-	l.send.send(&l.out)
-	l.out.Reset()
+	l.send.send(l.held)
+	clear(l.held)
+	l.held = l.held[:0]
 	l.holdUntil = mono.Never
 }
 

@@ -8,12 +8,13 @@ import (
 
 	"streamer/internal/codec"
 	"streamer/internal/identity"
+	"streamer/internal/node"
 )
 
 // Limits of what one daemon is asked to do.
 const (
-	SeedsMax    = 64  // Options.Seeds
-	StationsMax = 256 // stations carried at once, one's own included
+	SeedsMax    = 64               // Options.Seeds
+	StationsMax = node.StationsMax // stations carried at once, one's own included
 )
 
 // Options say what a daemon does. The zero value of a field means what its comment says.

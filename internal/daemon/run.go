@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -18,9 +17,6 @@ import (
 const (
 	farewellTime = 2 * time.Second        // for all of a polite end but the one below
 	leaveTime    = 250 * time.Millisecond // the node goes on for so long after it said that it leaves
-	headTime     = 10 * time.Second       // for an HTTP request's head
-	idleTime     = 2 * time.Minute
-	headBytesMax = 16 << 10
 )
 
 // errAsked is the cause of an end that somebody asked for, or that the last input brought.
@@ -48,14 +44,14 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		}
 	})
 	d.startSource(ctx, &doors, fail)
-	pages := d.startHTTP(&doors, fail)
+	web := d.startHTTP(&doors, fail)
 	if err := d.begin(ctx); err != nil {
 		fail(err)
 	}
 
 	<-ctx.Done()
 	d.log.Info("leaving")
-	d.farewell(context.WithoutCancel(ctx), pages)
+	d.farewell(context.WithoutCancel(ctx), web)
 	doors.Wait()
 	endLoop()
 	core.Wait()
@@ -84,25 +80,6 @@ func (d *Daemon) startSource(ctx context.Context, doors *sync.WaitGroup, fail co
 			fail(err)
 		})
 	}
-}
-
-// startHTTP serves the page; nil without one.
-func (d *Daemon) startHTTP(doors *sync.WaitGroup, fail context.CancelCauseFunc) *http.Server {
-	if d.pages == nil {
-		return nil
-	}
-	s := &http.Server{
-		Handler:           d.handler(),
-		ReadHeaderTimeout: headTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    headBytesMax,
-	}
-	doors.Go(func() {
-		if err := s.Serve(d.pages); !errors.Is(err, http.ErrServerClosed) {
-			fail(fmt.Errorf("serve the page: %w", err))
-		}
-	})
-	return s
 }
 
 // begin tunes in what the options name and tells that the daemon serves.
@@ -136,7 +113,7 @@ func (d *Daemon) begin(ctx context.Context) error {
 }
 
 // farewell ends the stream, the players and the links in this order, and gives what goes out time to arrive.
-func (d *Daemon) farewell(ctx context.Context, pages *http.Server) {
+func (d *Daemon) farewell(ctx context.Context, web *pages) {
 	ctx, cancel := context.WithTimeout(ctx, farewellTime)
 	defer cancel()
 	if d.own != nil {
@@ -150,10 +127,8 @@ func (d *Daemon) farewell(ctx context.Context, pages *http.Server) {
 	}
 	gone := time.NewTimer(leaveTime)
 	defer gone.Stop()
-	if pages != nil {
-		if err := pages.Shutdown(ctx); err != nil {
-			_ = pages.Close()
-		}
+	if web != nil {
+		web.stop(ctx)
 	}
 	select {
 	case <-gone.C:

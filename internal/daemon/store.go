@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"streamer/internal/codec"
 	"streamer/internal/identity"
@@ -47,10 +48,21 @@ func (s Station) Link(peers []string) identity.Link {
 	if name == "" && s.Name != DefaultStation {
 		name = s.Name
 	}
-	for len(name) > identity.LinkNameBytesMax {
-		name = strings.ToValidUTF8(name[:identity.LinkNameBytesMax], "")
+	return identity.Link{Station: s.Key.ID(), Name: clipName(name), Peers: peers}
+}
+
+// clipName makes a name fit for a link.
+func clipName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(name, ""))
+	if len(name) <= identity.LinkNameBytesMax {
+		return name
 	}
-	return identity.Link{Station: s.Key.ID(), Name: name, Peers: peers}
+	return strings.ToValidUTF8(name[:identity.LinkNameBytesMax], "")
 }
 
 // A Store keeps stations of one's own, one file each, in the data directory. Its methods may be used by any goroutine;

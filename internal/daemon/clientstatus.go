@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+// Status is what /api/v1/status says (openapi.json). A nil pointer means unknown, or, for a budget, none.
+type Status struct {
+	Version      string `json:"version"`
+	NodeID       string `json:"node_id"`
+	UDPPort      int    `json:"udp_port"`
+	UptimeS      int64  `json:"uptime_s"`
+	Reachability string `json:"reachability"`
+	NAT          struct {
+		Mapping   string `json:"mapping"`
+		Filtering string `json:"filtering"`
+	} `json:"nat"`
+	Upload struct {
+		BudgetBPS   *int64 `json:"budget_bps"`
+		MeasuredBPS *int64 `json:"measured_bps"`
+		UsedBPS     int64  `json:"used_bps"`
+	} `json:"upload"`
+	Hosts struct {
+		Known     int `json:"known"`
+		Answering int `json:"answering"`
+	} `json:"hosts"`
+	Peers   int           `json:"peers"`
+	Players int           `json:"players"`
+	Tuned   []TunedStatus `json:"tuned"`
+}
+
+// TunedStatus is one station that the node carries.
+type TunedStatus struct {
+	ID         string `json:"id"`
+	Name       string `json:"name"`
+	Role       string `json:"role"`
+	Online     bool   `json:"online"`
+	Codec      string `json:"codec"`
+	BitrateBPS int64  `json:"bitrate_bps"`
+	Title      string `json:"title"`
+	Hops       *int   `json:"hops"`
+	BufferMS   int64  `json:"buffer_ms"`
+	LagMS      *int64 `json:"lag_ms"`
+	Chunks     struct {
+		Received  uint64 `json:"received"`
+		Repaired  uint64 `json:"repaired"`
+		Missing   uint64 `json:"missing"`
+		Duplicate uint64 `json:"duplicate"`
+	} `json:"chunks"`
+	Bytes struct {
+		PayloadIn uint64 `json:"payload_in"`
+		WireIn    uint64 `json:"wire_in"`
+		WireOut   uint64 `json:"wire_out"`
+	} `json:"bytes"`
+	Parents  []NeighborStatus `json:"parents"`
+	Children []NeighborStatus `json:"children"`
+}
+
+// NeighborStatus is a parent or a child.
+type NeighborStatus struct {
+	NodeID  string `json:"node_id"`
+	Addr    string `json:"addr"`
+	Classes []int  `json:"classes"`
+	RTTMS   int64  `json:"rtt_ms"`
+	LAN     bool   `json:"lan"`
+}
+
+// StationInfo is one entry of /api/v1/stations.
+type StationInfo struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Genre       string `json:"genre"`
+	Description string `json:"description"`
+	URL         string `json:"url"`
+	Codec       string `json:"codec"`
+	BitrateBPS  int64  `json:"bitrate_bps"`
+	Title       string `json:"title"`
+	Listeners   int    `json:"listeners"`
+	Online      bool   `json:"online"`
+	LastAliveS  *int64 `json:"last_alive_s"`
+	Link        string `json:"link"`
+}
