@@ -3,7 +3,7 @@
 // Package identity holds who is who: node keys (X25519), station keys (Ed25519), their ids, and the streamerp2p: links
 // that name a station. It does no I/O and makes no randomness: keys come from seeds that the caller drew or read, and key
 // files are the daemon's business. Secret keys never print themselves, whatever verb, logger or encoder is used. All
-// values are small, comparable where it makes sense, and never changed after they were made.
+// values are small and never changed after they were made; ids are comparable, keys are not.
 package identity
 
 import (
@@ -59,7 +59,7 @@ func ParseNodeID(s string) (NodeID, error) {
 
 // A NodeKey is a node's secret key. The zero value is no key: it has the zero id and must not be used.
 type NodeKey struct {
-	secret *[KeyBytes]byte // behind a pointer: fmt does not follow pointers inside other structs
+	secret func() [KeyBytes]byte // a closure: fmt and reflection see an address, also inside other structs
 	public NodeID
 }
 
@@ -69,14 +69,14 @@ func NewNodeKey(seed [KeyBytes]byte) NodeKey {
 	if err != nil {
 		panic("identity: X25519 refused 32 bytes: " + err.Error())
 	}
-	return NodeKey{secret: &seed, public: NodeID(private.PublicKey().Bytes())}
+	return NodeKey{secret: func() [KeyBytes]byte { return seed }, public: NodeID(private.PublicKey().Bytes())}
 }
 
 // Public returns the node's id.
 func (k NodeKey) Public() NodeID { return k.public }
 
 // Seed returns the secret: it is meant for the handshake and for key files only.
-func (k NodeKey) Seed() [KeyBytes]byte { return *k.secret }
+func (k NodeKey) Seed() [KeyBytes]byte { return k.secret() }
 
 // String names the key without the secret.
 func (k NodeKey) String() string { return "NodeKey(" + k.public.Short() + ", secret withheld)" }

@@ -52,24 +52,33 @@ func ParseStationID(s string) (StationID, error) {
 
 // A StationKey is a station's secret key: whoever has it is the station. The zero value is no key and must not sign.
 type StationKey struct {
-	secret *[ed25519.PrivateKeySize]byte // seed and public key; behind a pointer: fmt does not follow it inside structs
+	secret func() [ed25519.PrivateKeySize]byte // seed and public key; a closure, as in NodeKey
 	public StationID
 }
 
 // NewStationKey makes the key that belongs to seed, which must be secret and uniformly random.
 func NewStationKey(seed [KeyBytes]byte) StationKey {
 	private := [ed25519.PrivateKeySize]byte(ed25519.NewKeyFromSeed(seed[:]))
-	return StationKey{secret: &private, public: StationID(private[KeyBytes:])}
+	return StationKey{
+		secret: func() [ed25519.PrivateKeySize]byte { return private },
+		public: StationID(private[KeyBytes:]),
+	}
 }
 
 // ID returns the station's id.
 func (k StationKey) ID() StationID { return k.public }
 
 // Seed returns the secret: it is meant for key files only.
-func (k StationKey) Seed() [KeyBytes]byte { return [KeyBytes]byte(k.secret[:KeyBytes]) }
+func (k StationKey) Seed() [KeyBytes]byte {
+	private := k.secret()
+	return [KeyBytes]byte(private[:KeyBytes])
+}
 
 // Sign returns the 64-byte signature of msg. Equal input gives an equal signature.
-func (k StationKey) Sign(msg []byte) []byte { return ed25519.Sign(k.secret[:], msg) }
+func (k StationKey) Sign(msg []byte) []byte {
+	private := k.secret()
+	return ed25519.Sign(private[:], msg)
+}
 
 // String names the key without the secret.
 func (k StationKey) String() string { return "StationKey(" + k.public.Short() + ", secret withheld)" }

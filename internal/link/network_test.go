@@ -279,3 +279,21 @@ func wantMessages(t testing.TB, h *host, want ...string) {
 	}
 	h.messages = nil
 }
+
+// dialOne lets a new node at an address of its own dial the hub, without a network between them.
+func dialOne(n *network, hub *host, number uint32) {
+	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(number >> 16), byte(number >> 8), byte(number)}), 1+uint16(number>>24))
+	a := &host{net: n, name: fmt.Sprint(number), addr: addr, key: keyOf(fmt.Sprint(number))}
+	a.start(uint64(number))
+	a.table.Dial(n.now, hub.addr, identity.NodeID{}, &a.out)
+	for range 3 {
+		for _, d := range a.out.Datagrams {
+			hub.table.HandleDatagram(n.now, addr, d.Data, &hub.out)
+		}
+		a.out.Reset()
+		for _, d := range hub.out.Datagrams {
+			a.table.HandleDatagram(n.now, hub.addr, d.Data, &a.out)
+		}
+		hub.out.Reset()
+	}
+}
