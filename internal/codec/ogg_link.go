@@ -104,8 +104,11 @@ func (l *oggLink) piece(b []byte, last bool) error {
 		}
 	case sinkDrop:
 	}
-	if last {
-		l.index++
+	if !last {
+		return nil
+	}
+	if l.index++; l.format == FormatOggOpus && l.index == 2 {
+		return l.ready(0)
 	}
 	return nil
 }
@@ -136,7 +139,7 @@ func (l *oggLink) packet(b []byte) error {
 			return fmt.Errorf("%w: damaged Ogg FLAC header", ErrFormat)
 		}
 		l.packets = append(l.packets, plainStreamInfo(b[infoAt:infoAt+streamInfoBytes]))
-	default: // Opus and FLAC: the first frame
+	default: // FLAC: the first frame
 		if err := l.ready(0); err != nil {
 			return err
 		}

@@ -115,7 +115,8 @@ func (s *sniffer) oggParser() parser {
 	return &oggParser{out: s.out}
 }
 
-// foreign names formats that are known by their first bytes and not carried.
+// foreign names formats that are known by their first bytes and not carried. A stream may begin in the middle of a frame,
+// so three bytes are the least that is believed.
 func foreign(b []byte) (what, instead string) {
 	const notStreamable = "it is no format for live streams; " + sendInstead
 	kinds := [...]struct {
@@ -125,7 +126,7 @@ func foreign(b []byte) (what, instead string) {
 		{"ftyp", "MP4 (M4A)", "it needs its end to be read; send AAC in ADTS frames, or another of: " + sendInstead, 4},
 		{"RIFF", "WAV or AVI", notStreamable, 0},
 		{"FORM", "AIFF", notStreamable, 0},
-		{"FLV", "Flash video", sendInstead, 0},
+		{"FLV\x01", "Flash video", sendInstead, 0},
 		{"ADIF", "AAC in ADIF", "send AAC in ADTS frames", 0},
 		{"\x30\x26\xb2\x75", "Windows Media", sendInstead, 0},
 		{".RMF", "RealMedia", sendInstead, 0},
@@ -139,8 +140,10 @@ func foreign(b []byte) (what, instead string) {
 		{"#!AMR", "AMR", sendInstead, 0},
 		{"#EXTM3U", "a playlist", "send the audio itself", 0},
 		{"[playlist]", "a playlist", "send the audio itself", 0},
-		{"<", "text (HTML or XML)", "send the audio itself", 0},
-		{"\x1f\x8b", "gzip", "send the audio as it is", 0},
+		{"<!DOCTYPE", "a web page", "send the audio itself", 0},
+		{"<html", "a web page", "send the audio itself", 0},
+		{"<?xml", "XML", "send the audio itself", 0},
+		{"\x1f\x8b\x08", "gzip", "send the audio as it is", 0},
 	}
 	for _, k := range kinds {
 		if tagged(b, k.at, k.magic) {

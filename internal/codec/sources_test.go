@@ -3,6 +3,7 @@
 package codec_test
 
 import (
+	"sync"
 	"testing"
 
 	"streamer/internal/codec"
@@ -45,8 +46,26 @@ func sources() []source {
 	}
 }
 
-// make runs the encoder.
+// made keeps what the encoders made: name to func() []byte.
+var made sync.Map
+
+// make runs the encoder, once for all tests. Don't alter the result.
 func (s source) make(t testing.TB) []byte {
 	t.Helper()
-	return ffmpeg(t, nil, music(seconds, s.rate, s.chans)+" "+s.args+" -")
+	once, _ := made.LoadOrStore(s.name, sync.OnceValue(func() []byte {
+		return ffmpeg(t, nil, music(seconds, s.rate, s.chans)+" "+s.args+" -")
+	}))
+	return once.(func() []byte)()
+}
+
+// sourceNamed returns one of sources.
+func sourceNamed(t testing.TB, name string) source {
+	t.Helper()
+	for _, s := range sources() {
+		if s.name == name {
+			return s
+		}
+	}
+	t.Fatalf("no source %q", name)
+	return source{}
 }
