@@ -169,7 +169,7 @@ func (t *Table) yields(l *link, key identity.NodeID) bool {
 // sendInit writes the first Noise message and sends it.
 func (t *Table) sendInit(now mono.Time, l *link, cookie [wire.CookieBytes]byte, out *Output) {
 	d := l.dial
-	d.noise = newNoise(t.cfg.Key, l.peer, t.cfg.Secrets, cookie)
+	d.noise = newNoise(t.cfg.Key, &l.peer, t.cfg.Secrets, cookie)
 	payload := wire.HandshakePayload{Sender: l.local, Instance: t.instance}.Append(nil)
 	message, _, _, err := d.noise.WriteMessage(nil, payload)
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 // and versions apart. The cookie keeps a recorded first message from being used again, from wherever.
 const prologueLabel = "streamer link 1"
 
-// newNoise makes one side of Noise_IK_25519_ChaChaPoly_BLAKE2s. The responder leaves peer zero.
-func newNoise(key identity.NodeKey, peer identity.NodeID, secrets io.Reader, cookie [wire.CookieBytes]byte) *noise.HandshakeState {
+// newNoise makes one side of Noise_IK_25519_ChaChaPoly_BLAKE2s. The responder does not know its peer: nil.
+func newNoise(key identity.NodeKey, peer *identity.NodeID, secrets io.Reader, cookie [wire.CookieBytes]byte) *noise.HandshakeState {
 	private, public := key.Seed(), key.Public()
 	cfg := noise.Config{
 		CipherSuite:   noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashBLAKE2s),
 		Random:        secrets,
 		Pattern:       noise.HandshakeIK,
-		Initiator:     !peer.IsZero(),
+		Initiator:     peer != nil,
 		Prologue:      append([]byte(prologueLabel), cookie[:]...),
 		StaticKeypair: noise.DHKey{Private: private[:], Public: public[:]},
 	}
