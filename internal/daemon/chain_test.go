@@ -5,11 +5,6 @@ package daemon_test
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,162 +14,157 @@ import (
 	"streamer/internal/codec"
 	"streamer/internal/daemon"
 	"streamer/internal/identity"
-	"streamer/internal/node"
 )
 
-// patience is for what takes a moment on a machine that is not busy.
-const patience = 20 * time.Second
-
-// A running is a daemon that serves.
-type running struct {
-	*daemon.Daemon
-	ready daemon.Ready
-	stop  func() // and wait; may be called more than once
-}
-
-// start runs a daemon until the test ends.
-func start(t *testing.T, opts daemon.Options) *running {
+// playWith starts a broadcast tool that plays a file in real time.
+func playWith(t *testing.T, to *running, sound string) (stop func()) {
 	t.Helper()
-	if opts.DataDir == "" {
-		opts.DataDir = filepath.Join(t.TempDir(), "data")
-	}
-	opts.HTTP = "127.0.0.1:0"
-	opts.UploadBPS = node.UploadAuto
-	opts.Announce = []string{}
-	opts.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	ready := make(chan daemon.Ready, 1)
-	opts.OnReady = func(r daemon.Ready) { ready <- r }
-	d, err := daemon.New(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
-	r := &running{Daemon: d}
-	stopped := false
-	r.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("Run: %v", err)
-			}
-		case <-time.After(patience):
-			t.Error("Run does not end")
-		}
-	}
-	t.Cleanup(r.stop)
-	select {
-	case r.ready = <-ready:
-	case err := <-ended:
-		stopped = true
-		cancel()
-		t.Fatalf("Run ended at once: %v", err)
-	}
-	return r
-}
-
-// peer is where others reach the daemon.
-func (r *running) peer() string { return fmt.Sprintf("127.0.0.1:%d", r.ready.UDP) }
-
-// linkVia is the station's link with one daemon as the only hint.
-func (r *running) linkVia(t *testing.T, via *running) identity.Link {
-	t.Helper()
-	l, err := identity.ParseLink(r.ready.Link)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Peers = []string{via.peer()}
-	return l
-}
-
-// makeSound makes a file with ffmpeg that no two seconds of are alike.
-func makeSound(t *testing.T, name string, seconds int, args ...string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	all := append([]string{
-		"-v", "error", "-f", "lavfi",
-		"-i", fmt.Sprintf("aevalsrc=sin(2*PI*(300+97*t)*t)*0.5|sin(2*PI*(500+41*t)*t)*0.5:s=44100:d=%d", seconds),
-	}, args...)
-	runTool(t, "ffmpeg", "ffmpeg", append(all, path)...)
-	return path
-}
-
-// runTool runs a program to its end.
-func runTool(t *testing.T, debianPackage, name string, args ...string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
-	out, err := cmd.CombinedOutput()
-	if errors.Is(err, exec.ErrNotFound) {
-		t.Fatalf("%s is missing: apt-get install %s (make test does)", name, debianPackage)
-	}
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, out)
-	}
-}
-
-// record reads n bytes of what a daemon plays.
-func record(t *testing.T, r *running, id string, n int) []byte {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.ready.HTTP+"listen/"+id, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := &http.Transport{DisableKeepAlives: true}
-	res, err := transport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(res.Body)
-		t.Fatalf("listen: %s: %s", res.Status, text)
-	}
-	got := make([]byte, n)
-	if _, err := io.ReadFull(res.Body, got); err != nil {
-		t.Fatalf("listen: %v", err)
-	}
-	return got
-}
-
-// A broadcast tool plays a file into one daemon; two more carry it on; what the last one plays is the file, bit for bit.
-func TestChainPlaysWhatWentIn(t *testing.T) {
-	t.Parallel()
-	sound := makeSound(t, "sound.mp3", 30, "-b:a", "128k", "-id3v2_version", "0", "-write_xing", "0")
-	source := start(t, daemon.Options{Broadcast: &daemon.BroadcastOptions{
-		Source: "127.0.0.1:0", Password: "secret", Info: codec.Event{StationName: "Chain", Genre: "Test"},
-	}})
-	relay := start(t, daemon.Options{Relay: []identity.Link{source.linkVia(t, source)}})
-	listener := start(t, daemon.Options{Listen: []identity.Link{source.linkVia(t, relay)}})
-
-	tool := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-re", "-i", sound, "-c", "copy", "-f", "mp3",
+	tool := exec.CommandContext(ctx, "ffmpeg", "-v", "fatal", "-re", "-i", sound, "-c", "copy", "-f", "mp3",
 		"-id3v2_version", "0", "-write_xing", "0", "-content_type", "audio/mpeg",
-		"icecast://source:secret@"+source.ready.Source+"/live")
+		"icecast://source:secret@"+to.ready.Source+"/live")
 	tool.Stderr = t.Output()
 	if err := tool.Start(); err != nil {
+		cancel()
 		t.Fatalf("ffmpeg: %v (apt-get install ffmpeg)", err)
 	}
-	defer func() {
-		_ = tool.Process.Kill()
-		_ = tool.Wait()
-	}()
+	return func() {
+		cancel()
+		_ = tool.Wait() // killed
+	}
+}
 
-	got := record(t, listener, source.ready.StationID, 8*16000)
-	whole, err := os.ReadFile(sound)
+func makeMP3(t *testing.T, seconds int) (path string, whole []byte) {
+	t.Helper()
+	path = makeSound(t, "sound.mp3", seconds, "-b:a", "128k", "-id3v2_version", "0", "-write_xing", "0")
+	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return path, whole
+}
+
+func mustContain(t *testing.T, whole, got []byte) {
+	t.Helper()
 	if at := bytes.Index(whole, got); at < 0 {
 		t.Errorf("what was heard (%d bytes) is no part of the file (%d bytes)", len(got), len(whole))
 	}
+}
+
+const second128 = 16000 // bytes of a second at 128 kbit/s
+
+// A broadcast tool plays a file into one daemon; two more carry it on; what the last one plays is the file, bit for bit.
+// Both relay and listener record their calls, and replaying them gives every byte of output again.
+func TestChainPlaysWhatWentIn(t *testing.T) {
+	t.Parallel()
+	sound, whole := makeMP3(t, 30)
+	records := t.TempDir()
+	source := start(t, daemon.Options{
+		Broadcast: &daemon.BroadcastOptions{
+			Source: "127.0.0.1:0", Password: "secret", Info: codec.Event{StationName: "Chain", Genre: "Test"},
+		},
+		Record: filepath.Join(records, "source"),
+	})
+	relay := start(t, daemon.Options{
+		Relay:  []identity.Link{source.linkVia(t, source)},
+		Record: filepath.Join(records, "relay"),
+	})
+	listener := start(t, daemon.Options{
+		Listen: []identity.Link{source.linkVia(t, relay)},
+		Record: filepath.Join(records, "listener"),
+	})
+	stop := playWith(t, source, sound)
+	defer stop()
+
+	mustContain(t, whole, record(t, listener, source.ready.StationID, 8*second128))
+	mustContain(t, whole, record(t, source, source.ready.StationID, second128))
+	checkChainStatus(t, source, relay, listener)
 	listener.stop()
 	relay.stop()
 	source.stop()
+	for _, name := range []string{"source", "relay", "listener"} {
+		path := filepath.Join(records, name)
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, %v; a record holds secrets", name, info.Mode(), err)
+		}
+		if calls, err := daemon.Replay(path); err != nil || calls < 100 {
+			t.Errorf("replay of the %s: %d calls, %v", name, calls, err)
+		}
+	}
+}
+
+func checkChainStatus(t *testing.T, source, relay, listener *running) {
+	t.Helper()
+	for _, want := range []struct {
+		name    string
+		r       *running
+		role    string
+		hopsMin int // the listener may have found the source
+		hopsMax int
+	}{{"source", source, "source", 0, 0}, {"relay", relay, "relay", 1, 2}, {"listener", listener, "listener", 1, 2}} {
+		s, err := want.r.client(t).Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Tuned) != 1 {
+			t.Fatalf("%s carries %d stations", want.name, len(s.Tuned))
+		}
+		got := s.Tuned[0]
+		if got.ID != source.ready.StationID || got.Role != want.role || !got.Online || got.Name != "Chain" ||
+			got.Hops == nil || *got.Hops < want.hopsMin || *got.Hops > want.hopsMax || got.Chunks.Missing != 0 {
+			t.Errorf("%s: %+v", want.name, got)
+		}
+		if s.UDPPort != want.r.ready.UDP || s.Version != "test" || s.NodeID == "" || s.Reachability != "unknown" {
+			t.Errorf("%s: %+v", want.name, s)
+		}
+		list, err := want.r.client(t).Stations(t.Context())
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%s: stations %v, %v", want.name, list, err)
+		}
+		if want.r == relay { // it hears nothing of what it carries
+			continue
+		}
+		if got.Codec != "mp3" {
+			t.Errorf("%s: codec %q", want.name, got.Codec)
+		}
+		if st := list[0]; st.Genre != "Test" || !st.Online || st.Listeners < 1 || st.Link == "" {
+			t.Errorf("%s: station %+v", want.name, st)
+		}
+	}
+}
+
+// A source that plays files ends: the stream's end is signed, players downstream end, and Run returns. When it returns
+// under the same key, listeners go on by themselves.
+func TestBroadcasterReturns(t *testing.T) {
+	t.Parallel()
+	sound, whole := makeMP3(t, 5)
+	data := filepath.Join(t.TempDir(), "data")
+	opts := func(port int) daemon.Options {
+		return daemon.Options{DataDir: data, Port: port, Broadcast: &daemon.BroadcastOptions{Inputs: []string{sound}, Once: true}}
+	}
+	first := start(t, opts(0))
+	listener := start(t, daemon.Options{Listen: []identity.Link{first.linkVia(t, first)}})
+	player := play(t, listener, first.ready.StationID)
+	got := player.read(t, 2*second128)
+	mustContain(t, whole, got)
+	select {
+	case err := <-first.ended:
+		first.ended <- err
+		if err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("a broadcast of one file does not end")
+	}
+	again := start(t, opts(first.ready.UDP))
+	if again.ready.StationID != first.ready.StationID {
+		t.Fatal("the station has another id after a restart")
+	}
+	rest := append(got, player.read(t, 4*second128)...) // beyond the first pass of five seconds
+	at := bytes.Index(whole, rest[:second128])
+	pass := whole[at:]
+	if len(pass) >= len(rest) || !bytes.Equal(rest[:len(pass)], pass) {
+		t.Fatalf("the first pass was not heard to its end (%d bytes of it)", len(pass))
+	}
+	mustContain(t, whole, rest[len(pass):])
 }
