@@ -174,15 +174,21 @@ func (f *feed) append(dst []byte, it item) ([]byte, error) {
 	return dst, nil
 }
 
-// change goes on with another header: as if nothing had happened where it is equal, else as a new link of the chain in
-// Ogg, and as a second file after the first in FLAC and WebM, which more players follow than come back after an end. Another
-// format ends the response, since its Content-Type holds no longer (docs/decisions/0005-end-of-a-response.md).
+// change goes on with another header: as if nothing had happened where it is equal or where every frame says all about
+// itself, else as a new link of the chain in Ogg and as a second file after the first in WebM, which more players follow
+// than come back after an end. Another format ends the response, since its Content-Type holds no longer
+// (docs/decisions/0005-end-of-a-response.md).
 func (f *feed) change(dst []byte, h codec.Header) ([]byte, error) {
 	if h.Equal(f.header) {
 		return dst, nil
 	}
+	same := h.Format == f.header.Format
+	if same && (h.Format == codec.FormatMPEG || h.Format == codec.FormatAAC || h.Format == codec.FormatFLAC) {
+		f.header = h
+		return dst, nil
+	}
 	dst = f.mux.End(dst)
-	if h.Format != f.header.Format {
+	if !same {
 		return dst, errFormatChanged
 	}
 	mux, err := codec.NewMuxer(h, f.event)
