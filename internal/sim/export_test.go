@@ -4,6 +4,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"streamer/internal/codec"
@@ -96,4 +97,13 @@ func (w *World) Dump(logf func(string, ...any)) {
 	for i := range w.hosts {
 		logf("%v %d: %s", time.Duration(w.now), i, w.describe(&w.hosts[i]))
 	}
+}
+
+// AddrOf is addrOf.
+func AddrOf(host int32) netip.AddrPort { return addrOf(host) }
+
+// OwnerOf is World.owner among n hosts.
+func OwnerOf(a netip.AddrPort, n int) (int32, bool) {
+	w := World{hosts: make([]host, n)}
+	return w.owner(a)
 }

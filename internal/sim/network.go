@@ -48,11 +48,21 @@ func (n *network) spoil(i int32) {
 	}
 }
 
+// Hosts are strewn over 11.0.0.0/8, so that neighbours in number are not neighbours in address: a host's last 24 bits are its
+// number + 1 times spread, modulo 2^24, and gather is the inverse of spread.
+const (
+	hostNet    = 11
+	hostBits   = 24
+	spread     = 0x3779b1
+	gather     = 0x8b2f51
+	hostsBelow = 1<<hostBits - 1
+)
+
 // addrOf returns the address of a host. NATs will stand between this and what a receiver sees: owner and transmit are the
 // only places that turn addresses into hosts and back.
 func addrOf(host int32) netip.AddrPort {
-	i := uint32(host) + 1
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), udpPort)
+	i := uint32(host+1) * spread & hostsBelow
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{hostNet, byte(i >> 16), byte(i >> 8), byte(i)}), udpPort)
 }
 
 // owner returns the host that has an address.
@@ -61,11 +71,11 @@ func (w *World) owner(a netip.AddrPort) (int32, bool) {
 		return 0, false
 	}
 	b := a.Addr().As4()
-	i := int32(b[1])<<16 | int32(b[2])<<8 | int32(b[3])
-	if b[0] != 10 || i < 1 || int(i) > len(w.hosts) {
+	i := (uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])) * gather & hostsBelow
+	if b[0] != hostNet || i < 1 || int(i) > len(w.hosts) {
 		return 0, false
 	}
-	return i - 1, true
+	return int32(i) - 1, true
 }
 
 // transmit puts packet i, whose data is complete, on the sender's line.

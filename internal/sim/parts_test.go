@@ -4,6 +4,7 @@ package sim_test
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -184,5 +185,31 @@ func TestBroadcastFind(t *testing.T) {
 		if got := b.FindLow(uint8(c.epoch), c.seq); got != c.want {
 			t.Errorf("chunk %#x/%d by the low byte is at %d, want %d", c.epoch, c.seq, got, c.want)
 		}
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	const n = 3000
+	prefixes := map[netip.Prefix]int{}
+	for i := range int32(n) {
+		a := sim.AddrOf(i)
+		if owner, ok := sim.OwnerOf(a, n); !ok || owner != i {
+			t.Fatalf("%v of host %d belongs to %d, %v", a, i, owner, ok)
+		}
+		p, err := a.Addr().Prefix(24)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if prefixes[p]++; prefixes[p] > 3 {
+			t.Fatalf("%d hosts in %v", prefixes[p], p)
+		}
+	}
+	for _, a := range []string{"127.0.0.1:8466", "11.0.0.0:8466", "[::1]:8466"} {
+		if owner, ok := sim.OwnerOf(netip.MustParseAddrPort(a), n); ok {
+			t.Errorf("%s belongs to %d", a, owner)
+		}
+	}
+	if _, ok := sim.OwnerOf(sim.AddrOf(n), n); ok {
+		t.Error("there is a host too many")
 	}
 }

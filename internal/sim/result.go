@@ -3,7 +3,6 @@
 package sim
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -73,7 +72,7 @@ func (w *World) result() Result {
 		LagP50MS: percentile(m.lag[:], 500), LagP99MS: percentile(m.lag[:], 990),
 		Refills: len(m.refills), Ended: m.ended,
 		Events: w.count.events, Datagrams: w.count.delivered, Lost: w.count.lost, Dropped: w.count.dropped,
-		Trace: w.trace.digest(),
+		Trace: w.trace.digest(), Failures: []string{},
 	}
 	r.OnTimeMean, r.OnTimeP1 = m.onTime()
 	startup, refills := sorted(m.startup), sorted(m.refills)
@@ -160,13 +159,6 @@ func (r *Result) Err() error {
 	}
 	return fmt.Errorf("scenario %s with seed %d failed:\n  %s\nrepeat it with: %s", r.Scenario, r.Seed,
 		strings.Join(r.Failures, "\n  "), r.Repeat)
-}
-
-// JSON writes the result as one object.
-func (r *Result) JSON(to io.Writer) error {
-	e := json.NewEncoder(to)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
 }
 
 // Table writes the result for people.

@@ -136,6 +136,19 @@ func (s *Scenario) Check() error {
 	return nil
 }
 
+// Until returns the scenario cut short: less time, and only the faults that leave everybody time to recover.
+func (s Scenario) Until(end time.Duration) Scenario {
+	s.Duration = end
+	var faults []Fault
+	for _, f := range s.Faults {
+		if f.At+f.For+recovery <= end {
+			faults = append(faults, f)
+		}
+	}
+	s.Faults = faults
+	return s
+}
+
 func (s *Scenario) group(name string) int {
 	for i := range s.Groups {
 		if s.Groups[i].Name == name {

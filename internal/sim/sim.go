@@ -10,6 +10,8 @@
 package sim
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"runtime"
@@ -148,9 +150,9 @@ func (w *World) place(h *host, g *Group) {
 	h.down = pipe{bps: g.Line.DownBPS, depth: depth}
 }
 
-// Run runs the whole scenario. It returns an error when the trace cannot be written; what the checkers found is in the
-// result.
-func (w *World) Run() (Result, error) {
+// Run runs the whole scenario. It returns an error when ctx ends before the scenario or the trace cannot be written; what
+// the checkers found is in the result.
+func (w *World) Run(ctx context.Context) (Result, error) {
 	begun := time.Now()
 	source := &w.hosts[sourceIndex]
 	w.start(source)
@@ -164,6 +166,9 @@ func (w *World) Run() (Result, error) {
 		w.advance(e.at)
 		w.happen(&e)
 		w.count.events++
+		if e.kind == eventSample && ctx.Err() != nil {
+			return Result{}, fmt.Errorf("simulation stopped at %v: %w", time.Duration(w.now), ctx.Err())
+		}
 	}
 	w.advance(end)
 	w.checkPlaying()
@@ -177,7 +182,10 @@ func (w *World) Run() (Result, error) {
 	result := w.result()
 	result.WallS = time.Since(begun).Seconds()
 	result.BytesPerNode = bytesPerNode
-	return result, w.trace.flush()
+	if err := w.trace.flush(); err != nil {
+		return result, fmt.Errorf("write the trace: %w", err)
+	}
+	return result, nil
 }
 
 // happen does what an event stands for.

@@ -273,16 +273,23 @@ func (c *crowd) arm(i int) {
 	}
 }
 
-// firstAddr is the first child's: 127.1.0.1.
-const firstAddr = 127<<24 | 1<<16 | 1
+// Children are strewn over 127.1.0.0/16, so that those who join together are of different networks of 256 addresses: nodes
+// limit how many newcomers they take from one.
+const (
+	childNet  = 127<<24 | 1<<16
+	childNets = 250
+)
 
 func addrOf(child int) netip.Addr {
 	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], firstAddr+uint32(child))
+	binary.BigEndian.PutUint32(b[:], uint32(childNet|child%childNets<<8|(child/childNets+1)))
 	return netip.AddrFrom4(b)
 }
 
 func indexOf(a netip.Addr) int {
 	b := a.As4()
-	return int(int64(binary.BigEndian.Uint32(b[:])) - firstAddr)
+	if b[0] != childNet>>24 || b[1] != 1 {
+		return -1
+	}
+	return (int(b[3])-1)*childNets + int(b[2])
 }

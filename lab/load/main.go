@@ -29,7 +29,7 @@ import (
 	"streamer/internal/identity"
 )
 
-// childrenMax is how many addresses the tool uses: 127.1.0.1 and on.
+// childrenMax is how many addresses the tool has (addrOf).
 const childrenMax = 60_000
 
 type options struct {
