@@ -54,6 +54,7 @@ func recipeOf(t testing.TB, name string) recipe {
 // A show is some real audio: the file that ffmpeg made, and the chunks that a broadcaster's node makes of it.
 type show struct {
 	file   []byte
+	hashes []string // of its frames
 	chunks []codec.Chunk
 }
 
@@ -69,7 +70,7 @@ func newShow(t testing.TB, r recipe, seconds, rate int) show {
 	}
 	source := fmt.Sprintf("-f lavfi -i anoisesrc=c=pink:a=0.3:r=%d:d=%d:s=1 -ac 2 ", rate, seconds)
 	s := show{file: ffmpeg(t, nil, source+r.encode+" -")}
-	s.chunks = chunksOf(t, s.file)
+	s.hashes, s.chunks = frameHashes(t, s.file, r.demuxer), chunksOf(t, s.file)
 	shows.Store(key, s)
 	return s
 }

@@ -247,4 +247,4 @@ func (m metric) append(b *bytes.Buffer, s Snapshot) {
 	}
 }
 
-func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+
+package web
+
+// TuneRequest is the body of POST /api/v1/tune.
+type TuneRequest = tuneRequest
+
+// Routes lists "METHOD PATH" of all routes.
+func (s *Server) Routes() []string {
+	var list []string
+	for _, r := range s.routes() {
+		list = append(list, r.method+" "+r.path)
+	}
+	return list
+}
+
+// A Metric is what docs/metrics.md says of each.
+type Metric struct{ Name, Kind, Help string }
+
+// Metrics lists all metrics, in order.
+func Metrics() []Metric {
+	list := make([]Metric, 0, 64)
+	for _, m := range metrics() {
+		list = append(list, Metric{m.name, m.kind, m.help})
+	}
+	return list
+}

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: MIT
+
+package web_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"streamer/internal/identity"
+	"streamer/internal/node"
+	"streamer/internal/web"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var stationID = identity.NewStationKey([32]byte{1}).ID()
+
+// A backend is a node that is what the test says.
+type backend struct {
+	mu    sync.Mutex
+	snap  web.Snapshot
+	err   error
+	calls []string
+}
+
+func (b *backend) did(call string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls = append(b.calls, call)
+	return b.err
+}
+
+func (b *backend) set(change func(*web.Snapshot)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change(&b.snap)
+}
+
+func (b *backend) Snapshot(context.Context) (web.Snapshot, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.snap, b.err
+}
+
+func (b *backend) Tune(_ context.Context, l identity.Link, role node.Role) error {
+	return b.did("tune " + l.String() + map[node.Role]string{node.RoleListener: " listener", node.RoleRelay: " relay"}[role])
+}
+
+func (b *backend) Untune(_ context.Context, id identity.StationID) (bool, error) {
+	return id == stationID, b.did("untune " + id.String())
+}
+
+func (b *backend) Stop() { _ = b.did("stop") }
+
+func (b *backend) Healthy(context.Context) error { return b.err }
+
+// snapshot is a node with everything filled in, and texts that nobody should trust.
+func snapshot() web.Snapshot {
+	peer := node.PeerStatus{
+		NodeID: identity.NewNodeKey([32]byte{2}).Public(), Addr: netip.MustParseAddrPort("[2001:db8::1]:8466"), Classes: 0x8421,
+		RTT: 40 * time.Millisecond, LAN: true,
+	}
+	return web.Snapshot{
+		Version: "1.2.3", UDPPort: 8466, Uptime: 90 * time.Second, Reachability: "public",
+		Mapping: "endpoint-independent", Filtering: "address-dependent", HostsKnown: 7, HostsAlive: 3,
+		Node: node.Status{
+			NodeID: identity.NewNodeKey([32]byte{3}).Public(), Peers: 2,
+			Upload: node.UploadStatus{BudgetBPS: 2_000_000, MeasuredBPS: 3_000_000, UsedBPS: 500_000},
+			Tuned: []node.StationStatus{{
+				ID: stationID, Role: node.RoleListener, OnAir: true, BitrateBPS: 128_000, Hops: 2, Buffer: 3500 * time.Millisecond,
+				Lag: 420 * time.Millisecond, Chunks: node.ChunkCounts{Received: 10, Repaired: 1, Missing: 2, Duplicate: 3},
+				Bytes:   node.ByteCounts{PayloadIn: 11200, WireIn: 13000, WireOut: 26000},
+				Parents: []node.PeerStatus{peer}, Children: []node.PeerStatus{peer, peer},
+			}},
+		},
+		Stations: []web.Station{{
+			ID: stationID, Name: `<script>alert(1)</script>`, Genre: "rock", Description: `"d"`, URL: "javascript:alert(1)",
+			Codec: "mp3", Title: "</script>&\u2028", BitrateBPS: 128_000, Listeners: 3, Online: true, LastAlive: 5 * time.Second,
+			Link: "streamerp2p://" + stationID.String(),
+		}},
+		Players: web.Players{Players: 1, Served: 2, Slow: 3, Refused: 4, Bytes: 5},
+	}
+}
+
+type site struct {
+	*httptest.Server
+	backend *backend
+	server  *web.Server
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{backend: &backend{snap: snapshot()}}
+	s.server = web.NewServer(web.Config{
+		Backend: s.backend, Log: slog.New(slog.DiscardHandler), Hosts: []string{"radio.lan"},
+		Listen: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "audio "+r.URL.Path) }),
+	})
+	s.Server = httptest.NewUnstartedServer(nil)
+	s.Config = s.server.HTTPServer()
+	s.Start()
+	t.Cleanup(func() {
+		s.server.Close()
+		s.Client().CloseIdleConnections()
+		s.Close()
+	})
+	return s
+}
+
+// ask sends a request; headers are name and value in turn, Host among them.
+func (s *site) ask(t *testing.T, method, path, body string, headers ...string) *http.Response {
+	t.Helper()
+	var r io.Reader
+	if body != "" {
+		r = strings.NewReader(body)
+	}
+	q, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		q.Header.Set(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			q.Host = headers[i+1]
+		}
+	}
+	a, err := s.Client().Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Body.Close() })
+	return a
+}
+
+func text(t *testing.T, r *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func decode(t *testing.T, s string) map[string]any {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal([]byte(s), &v); err != nil {
+		t.Fatalf("%v in %s", err, s)
+	}
+	return v
+}
+
+// The names and values of design.md section 5.
+func TestStatus(t *testing.T) {
+	s := newSite(t)
+	a := s.ask(t, "GET", "/api/v1/status", "")
+	got := decode(t, text(t, a))
+	node3, node2 := identity.NewNodeKey([32]byte{3}).Public().String(), identity.NewNodeKey([32]byte{2}).Public().String()
+	peer := `{"node_id":"` + node2 + `","addr":"[2001:db8::1]:8466","classes":[0,5,10,15],"rtt_ms":40,"lan":true}`
+	want := decode(t, `{"version":"1.2.3","node_id":"`+node3+`","udp_port":8466,"uptime_s":90,"reachability":"public",
+		"nat":{"mapping":"endpoint-independent","filtering":"address-dependent"},
+		"upload":{"budget_bps":2000000,"measured_bps":3000000,"used_bps":500000},"hosts":{"known":7,"answering":3},
+		"peers":2,"players":1,
+		"tuned":[{"id":"`+stationID.String()+`","name":"<script>alert(1)</script>","role":"listener","online":true,"codec":"mp3",
+		"bitrate_bps":128000,"title":"</script>&\u2028","hops":2,"buffer_ms":3500,"lag_ms":420,
+		"chunks":{"received":10,"repaired":1,"missing":2,"duplicate":3},
+		"bytes":{"payload_in":11200,"wire_in":13000,"wire_out":26000},"parents":[`+peer+`],"children":[`+peer+`,`+peer+`]}]}`)
+	if a.StatusCode != 200 || !jsonEqual(got, want) {
+		t.Errorf("got %s %v, want %v", a.Status, got, want)
+	}
+	s.backend.set(func(snap *web.Snapshot) {
+		snap.Node.Upload = node.UploadStatus{BudgetBPS: node.UploadAuto}
+		snap.Node.Tuned[0].Hops, snap.Node.Tuned[0].Lag, snap.Reachability, snap.Mapping = -1, 0, "", ""
+	})
+	got = decode(t, text(t, s.ask(t, "GET", "/api/v1/status", "")))
+	tuned := got["tuned"].([]any)[0].(map[string]any)
+	upload := got["upload"].(map[string]any)
+	if tuned["hops"] != nil || tuned["lag_ms"] != nil || upload["budget_bps"] != nil || upload["measured_bps"] != nil ||
+		got["reachability"] != "unknown" || got["nat"].(map[string]any)["mapping"] != "unknown" {
+		t.Errorf("what is unknown is not null or unknown: %v", got)
+	}
+}
+
+func jsonEqual(a, b any) bool {
+	x, _ := json.Marshal(a)
+	y, _ := json.Marshal(b)
+	return string(x) == string(y)
+}
+
+func TestStations(t *testing.T) {
+	s := newSite(t)
+	want := decode(t, `{"id":"`+stationID.String()+`","name":"<script>alert(1)</script>","genre":"rock","description":"\"d\"",
+		"url":"javascript:alert(1)","codec":"mp3","bitrate_bps":128000,"title":"</script>&\u2028","listeners":3,"online":true,
+		"last_alive_s":5,"link":"streamerp2p://`+stationID.String()+`"}`)
+	if got := text(t, s.ask(t, "GET", "/api/v1/stations/"+stationID.String(), "")); !jsonEqual(decode(t, got), want) {
+		t.Errorf("got %s", got)
+	}
+	var list []map[string]any
+	if err := json.Unmarshal([]byte(text(t, s.ask(t, "GET", "/api/v1/stations", ""))), &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 1 || !jsonEqual(list[0], want) {
+		t.Errorf("got %v", list)
+	}
+	s.backend.set(func(snap *web.Snapshot) { snap.Stations = nil; snap.Node.Tuned = nil })
+	if got := text(t, s.ask(t, "GET", "/api/v1/stations", "")); got != "[]\n" {
+		t.Errorf("no stations: got %q", got)
+	}
+	if got := text(t, s.ask(t, "GET", "/api/v1/status", "")); !strings.Contains(got, `"tuned":[]`) {
+		t.Errorf("nothing tuned: got %q", got)
+	}
+}
+
+func TestControl(t *testing.T) {
+	id := stationID.String()
+	other := identity.NewStationKey([32]byte{9}).ID().String()
+	link := identity.Link{Station: stationID, Name: "N", Peers: []string{"192.0.2.1:8466"}}.String()
+	jsonType := []string{"Content-Type", "application/json"}
+	for _, c := range []struct {
+		name, method, path, body string
+		headers                  []string
+		code                     int
+		call                     string
+	}{
+		{"link", "POST", "/api/v1/tune", `{"station":"` + link + `"}`, jsonType, 200, "tune " + link + " listener"},
+		{"id", "POST", "/api/v1/tune", `{"station":"` + id + `","role":"relay"}`, jsonType, 200, "tune streamerp2p://" + id + " relay"},
+		{"charset", "POST", "/api/v1/tune", `{"station":"` + id + `"}`, []string{"Content-Type", "application/json; charset=utf-8"},
+			200, "tune streamerp2p://" + id + " listener"},
+		{"form", "POST", "/api/v1/tune", `station=` + id, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, ""},
+		{"no type", "POST", "/api/v1/tune", `{"station":"` + id + `"}`, nil, 415, ""},
+		{"no JSON", "POST", "/api/v1/tune", `station`, jsonType, 400, ""},
+		{"two values", "POST", "/api/v1/tune", `{"station":"` + id + `"}{}`, jsonType, 400, ""},
+		{"unknown field", "POST", "/api/v1/tune", `{"station":"` + id + `","x":1}`, jsonType, 400, ""},
+		{"no station", "POST", "/api/v1/tune", `{}`, jsonType, 400, ""},
+		{"bad role", "POST", "/api/v1/tune", `{"station":"` + id + `","role":"source"}`, jsonType, 400, ""},
+		{"bad link", "POST", "/api/v1/tune", `{"station":"streamerp2p://x"}`, jsonType, 400, ""},
+		{"too large", "POST", "/api/v1/tune", `{"station":"` + strings.Repeat("x", 65<<10) + `"}`, jsonType, 413, ""},
+		{"GET", "GET", "/api/v1/tune", "", nil, 405, ""},
+		{"untune", "DELETE", "/api/v1/tune/" + id, "", nil, 204, "untune " + id},
+		{"untune another", "DELETE", "/api/v1/tune/" + other, "", nil, 404, "untune " + other},
+		{"untune nonsense", "DELETE", "/api/v1/tune/x", "", nil, 400, ""},
+		{"no such station", "GET", "/api/v1/stations/" + other, "", nil, 404, ""},
+		{"stop", "POST", "/api/v1/stop", "", nil, 202, "stop"},
+		{"stop by GET", "GET", "/api/v1/stop", "", nil, 405, ""},
+		{"nowhere", "GET", "/x", "", nil, 404, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t)
+			a := s.ask(t, c.method, c.path, c.body, c.headers...)
+			if a.StatusCode != c.code {
+				t.Errorf("got %s %s, want %d", a.Status, text(t, a), c.code)
+			}
+			a.Body.Close()
+			var want []string
+			if c.call != "" {
+				want = []string{c.call}
+			}
+			s.backend.mu.Lock()
+			defer s.backend.mu.Unlock()
+			if !slices.Equal(s.backend.calls, want) {
+				t.Errorf("the node was asked %q, want %q", s.backend.calls, want)
+			}
+		})
+	}
+}
+
+// Other sites in the user's browser may neither read nor change anything, under no name.
+func TestStrangersAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name, method, path string
+		headers            []string
+		code               int
+	}{
+		{"rebound name", "GET", "/api/v1/status", []string{"Host", "evil.example"}, 421},
+		{"rebound name, page", "GET", "/", []string{"Host", "evil.example:8467"}, 421},
+		{"rebound name, audio", "GET", "/listen/x", []string{"Host", "localhost.evil.example"}, 421},
+		{"localhost", "GET", "/api/v1/status", []string{"Host", "LocalHost:8467"}, 200},
+		{"subdomain of localhost", "GET", "/api/v1/status", []string{"Host", "radio.localhost"}, 200},
+		{"IPv6", "GET", "/api/v1/status", []string{"Host", "[::1]:8467"}, 200},
+		{"address in the LAN", "GET", "/api/v1/status", []string{"Host", "192.168.1.7"}, 200},
+		{"configured", "GET", "/api/v1/status", []string{"Host", "Radio.lan:80"}, 200},
+		{"foreign origin", "POST", "/api/v1/stop", []string{"Origin", "https://evil.example"}, 403},
+		{"null origin", "POST", "/api/v1/stop", []string{"Origin", "null"}, 403},
+		{"cross-site", "POST", "/api/v1/stop", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"other port", "POST", "/api/v1/stop", []string{"Sec-Fetch-Site", "same-site"}, 403},
+		{"own page", "POST", "/api/v1/stop", []string{"Sec-Fetch-Site", "same-origin"}, 202},
+		{"no browser", "POST", "/api/v1/stop", nil, 202},
+		{"foreign untune", "DELETE", "/api/v1/tune/" + stationID.String(), []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"foreign read", "GET", "/api/v1/events", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors"}, 403},
+		{"followed link", "GET", "/", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t)
+			if a := s.ask(t, c.method, c.path, "", c.headers...); a.StatusCode != c.code {
+				t.Errorf("got %s, want %d", a.Status, c.code)
+			}
+		})
+	}
+}
+
+func TestPage(t *testing.T) {
+	s := newSite(t)
+	for path, mime := range map[string]string{
+		"/": "text/html; charset=utf-8", "/assets/page.js": "text/javascript; charset=utf-8",
+		"/assets/page.css": "text/css; charset=utf-8", "/assets/icon.svg": "image/svg+xml",
+	} {
+		a := s.ask(t, "GET", path, "")
+		body := text(t, a)
+		if a.StatusCode != 200 || a.Header.Get("Content-Type") != mime {
+			t.Errorf("%s: got %s %q", path, a.Status, a.Header.Get("Content-Type"))
+		}
+		if csp := a.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") ||
+			strings.Contains(csp, "unsafe") {
+			t.Errorf("%s: policy %q", path, csp)
+		}
+		for _, bad := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=", "onclick=",
+			"src=\"http", "href=\"http", "@import", "url("} {
+			if strings.Contains(body, bad) {
+				t.Errorf("%s contains %q", path, bad)
+			}
+		}
+	}
+	if got := text(t, s.ask(t, "GET", "/listen/x", "")); got != "audio /listen/x" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	s := newSite(t)
+	if a := s.ask(t, "GET", "/healthz", ""); a.StatusCode != 200 {
+		t.Errorf("got %s", a.Status)
+	}
+	s.backend.mu.Lock()
+	s.backend.err = errors.New("the loop has not turned for 5 s")
+	s.backend.mu.Unlock()
+	for _, path := range []string{"/healthz", "/api/v1/status", "/metrics"} {
+		if a := s.ask(t, "GET", path, ""); a.StatusCode != 503 || !strings.Contains(text(t, a), "has not turned") {
+			t.Errorf("%s: got %s", path, a.Status)
+		}
+	}
+}
+
+// next reads one event.
+func next(t *testing.T, r *bufio.Reader) (name, data string) {
+	t.Helper()
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		switch {
+		case key == "event":
+			name = value
+		case key == "data":
+			data = value
+		case line == "\n" && name != "":
+			return name, data
+		}
+	}
+}
+
+func TestEvents(t *testing.T) {
+	s := newSite(t)
+	a := s.ask(t, "GET", "/api/v1/events", "")
+	if got := a.Header.Get("Content-Type"); got != "text/event-stream" {
+		t.Errorf("got %q", got)
+	}
+	r := bufio.NewReader(a.Body)
+	for _, path := range []string{"status", "stations"} {
+		name, data := next(t, r)
+		if want := strings.TrimSpace(text(t, s.ask(t, "GET", "/api/v1/"+path, ""))); name != path || data != want {
+			t.Errorf("got %s %s, want %s %s", name, data, path, want)
+		}
+	}
+	began := time.Now()
+	s.backend.set(func(snap *web.Snapshot) {
+		snap.Stations = slices.Clone(snap.Stations)
+		snap.Stations[0].Title = "next"
+	})
+	s.server.Changed()
+	if name, data := next(t, r); name != "status" || !strings.Contains(data, `"title":"next"`) {
+		t.Errorf("got %s %s", name, data)
+	}
+	if name, _ := next(t, r); name != "stations" {
+		t.Errorf("got %s", name)
+	}
+	t.Logf("news after %v", time.Since(began))
+	s.server.Close()
+	if _, err := io.ReadAll(r); err != nil {
+		t.Errorf("after Close: %v", err)
+	}
+	if a := s.ask(t, "GET", "/api/v1/events", ""); a.StatusCode != 503 {
+		t.Errorf("a stream after Close: %s", a.Status)
+	}
+}
+
+// Subscribers are bounded, and whoever left makes room.
+func TestEventsBounded(t *testing.T) {
+	s := newSite(t)
+	var open []*http.Response
+	for range web.SubscribersMax {
+		a := s.ask(t, "GET", "/api/v1/events", "")
+		if a.StatusCode != 200 {
+			t.Fatalf("stream %d: %s", len(open), a.Status)
+		}
+		open = append(open, a)
+	}
+	if a := s.ask(t, "GET", "/api/v1/events", ""); a.StatusCode != 503 {
+		t.Errorf("one more: %s", a.Status)
+	}
+	open[0].Body.Close()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if a := s.ask(t, "GET", "/api/v1/events", ""); a.StatusCode == 200 {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("no room after one left: %s", a.Status)
+		}
+	}
+}
+
+// keys returns the names in a set.
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
