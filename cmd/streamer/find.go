@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"streamer/internal/daemon"
+	"streamer/internal/identity"
+)
+
+// findStation reads what people call a station by: a link, an id, the name of a key of their own, or a name from the
+// running node's list.
+func findStation(ctx context.Context, text, addr string, g *globalFlags) (identity.Link, error) {
+	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(text)), "streamerp2p:") {
+		link, err := identity.ParseLink(text)
+		if err != nil {
+			return identity.Link{}, usageError{err}
+		}
+		return link, nil
+	}
+	if id, err := identity.ParseStationID(text); err == nil {
+		return identity.Link{Station: id}, nil
+	}
+	if store, err := daemon.OpenStore(g.DataDir); err == nil {
+		if st, err := store.Load(text); err == nil {
+			return st.Link(nil), nil
+		}
+	}
+	link, found, err := fromList(ctx, text, addr)
+	if err != nil || found {
+		return link, err
+	}
+	return identity.Link{}, usageError{withHint(fmt.Errorf("no station %q is known here", text),
+		"give its link (streamerp2p:...) or its id of 52 letters and digits")}
+}
+
+// fromList looks a name up in the list of the running node. That no node runs is no error.
+func fromList(ctx context.Context, name, addr string) (link identity.Link, found bool, err error) {
+	client := daemon.NewClient(addr)
+	defer client.Close()
+	stations, err := client.Stations(ctx)
+	if err != nil {
+		return identity.Link{}, false, nil //nolint:nilerr // nothing knows a list; the caller says so
+	}
+	for _, s := range stations {
+		if !strings.EqualFold(s.Name, name) {
+			continue
+		}
+		if found {
+			return identity.Link{}, false, usageError{withHint(fmt.Errorf("more than one station is called %q", name),
+				"give the link or the id: `streamer stations` shows them")}
+		}
+		if link, err = identity.ParseLink(s.Link); err != nil {
+			return identity.Link{}, false, err
+		}
+		found = true
+	}
+	return link, found, nil
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"streamer/internal/daemon"
+	"streamer/internal/identity"
+	"streamer/internal/playback"
+)
+
+// silenceNotice is how long a listener waits before it says that nothing has come.
+const silenceNotice = 8 * time.Second
+
+type listenCmd struct {
+	Station string `arg:"" help:"A streamerp2p: link, a station id, or a name from the list."`
+	Output  string `placeholder:"FILE|-" help:"Write the audio to a file, or to standard output."`
+	Player  string `placeholder:"auto|none|COMMAND" help:"What plays it: auto finds one; a command gets the address, or, when it ends in -, the audio (auto; none with --output)."`
+	nodeFlags
+}
+
+// Run listens.
+func (c *listenCmd) Run(p *program, g *globalFlags) error {
+	link, err := findStation(p.ctx, c.Station, c.HTTP, g)
+	if err != nil {
+		return err
+	}
+	if c.Player == "" && c.Output == "" {
+		c.Player = "auto"
+	}
+	var player *playback.Player
+	if c.Player != "" {
+		player, err = playback.FindPlayer(c.Player)
+		if err != nil && c.Player != "auto" {
+			return usageError{err}
+		}
+		if err != nil {
+			fmt.Fprintln(p.stderr, "streamer:", err)
+		}
+	}
+	opts := c.options(p, g)
+	opts.Listen = []identity.Link{link}
+	l := &listening{p: p, station: link.Station, player: player}
+	words := p.stdout
+	switch c.Output {
+	case "":
+	case "-":
+		l.output, words = nopCloser{p.stdout}, p.stderr
+	default:
+		f, err := os.Create(c.Output)
+		if err != nil {
+			return err
+		}
+		l.output = f
+	}
+	l.words = words
+	return serve(p, opts, words, l.run)
+}
+
+// A listening is what a listener does with the station beside the node.
+type listening struct {
+	p       *program
+	words   io.Writer // for people; not standard output when that carries the audio
+	station identity.StationID
+	output  io.WriteCloser   // nil: none
+	player  *playback.Player // nil: none
+}
+
+// run writes the audio, or starts the player, or waits.
+func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Ready) error {
+	if ready.HTTP != "" {
+		fmt.Fprintf(l.words, "%-7s %slisten/%s\n", "listen", ready.HTTP, l.station)
+	}
+	channel, release, err := d.Tune(ctx, l.station)
+	if err != nil {
+		return err
+	}
+	defer release()
+	notice := time.AfterFunc(silenceNotice, func() {
+		if !channel.Info().OnAir {
+			fmt.Fprintln(l.p.stderr, "nothing has come from the station so far: is it on the air, and its link right? still trying")
+		}
+	})
+	defer notice.Stop()
+	switch {
+	case l.output != nil && l.player != nil:
+		copied := make(chan error, 1)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go func() { copied <- l.write(ctx, channel) }()
+		err := l.play(ctx, channel, ready)
+		cancel()
+		return errors.Join(err, <-copied)
+	case l.output != nil:
+		return l.write(ctx, channel)
+	case l.player != nil:
+		return l.play(ctx, channel, ready)
+	default:
+		<-ctx.Done()
+		return nil
+	}
+}
+
+func (l *listening) write(ctx context.Context, channel *playback.Channel) error {
+	err := playback.CopyTo(ctx, channel, l.output)
+	if errors.Is(err, syscall.EPIPE) { // who read it has heard enough
+		err = nil
+	}
+	return errors.Join(err, l.output.Close())
+}
+
+func (l *listening) play(ctx context.Context, channel *playback.Channel, ready daemon.Ready) error {
+	fmt.Fprintf(l.words, "%-7s %s\n", "player", l.player.Command[0])
+	audio := func(ctx context.Context, w io.Writer) error { return playback.CopyTo(ctx, channel, w) }
+	return l.player.Run(ctx, ready.HTTP+"listen/"+l.station.String(), audio, l.p.stderr)
+}
+
+// nopCloser keeps standard output open.
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }

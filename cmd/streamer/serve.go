@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall"
+
+	"streamer/internal/daemon"
+)
+
+// A companion works beside a running node; when it returns, the node leaves. It gets what Options.OnReady got.
+type companion func(ctx context.Context, d *daemon.Daemon, ready daemon.Ready) error
+
+// serve runs a node until p.ctx ends, until it is asked to stop, or until with (which may be nil) returns. It prints the
+// node's addresses to w.
+func serve(p *program, opts daemon.Options, w io.Writer, with companion) error {
+	ready := make(chan daemon.Ready, 1)
+	opts.OnReady = func(r daemon.Ready) {
+		printReady(w, r)
+		ready <- r
+	}
+	d, err := daemon.New(opts)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return withHint(err, "is a node running already (streamer status)? `--port 0 --http 127.0.0.1:0` takes free ports")
+	}
+	if err != nil {
+		return err
+	}
+	if with == nil {
+		return d.Run(p.ctx)
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	var beside sync.WaitGroup
+	var withErr error
+	beside.Go(func() {
+		select {
+		case r := <-ready:
+			withErr = with(ctx, d, r)
+		case <-ctx.Done():
+		}
+		d.Stop()
+	})
+	err = d.Run(ctx)
+	cancel()
+	beside.Wait()
+	if errors.Is(withErr, context.Canceled) && p.ctx.Err() != nil {
+		withErr = nil
+	}
+	return errors.Join(err, withErr)
+}
+
+// printReady prints one line for each address.
+func printReady(w io.Writer, r daemon.Ready) {
+	for _, line := range []struct{ name, value string }{{"page", r.HTTP}, {"link", r.Link}, {"source", r.Source}} {
+		if line.value != "" {
+			fmt.Fprintf(w, "%-7s %s\n", line.name, line.value)
+		}
+	}
+}
