@@ -3,6 +3,14 @@
 package daemon
 
 import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/mono"
 	"streamer/internal/node"
 	"streamer/internal/udp"
 )
@@ -37,3 +45,82 @@ var (
 	Resolve         = resolve
 	OwnPeers        = ownPeers
 )
+
+// TestStations are stations on a loop without a socket.
+type TestStations struct {
+	*stations
+	loop *loop
+}
+
+// NewTestStations makes them; Run must be called.
+func NewTestStations(cfg node.Config) TestStations {
+	c := newClock()
+	l := newLoop(node.New(c.now(), cfg), c, newSender(nil), nil)
+	s := newStations(l, nil, slog.New(slog.DiscardHandler))
+	l.notice = s.notice
+	return TestStations{s, l}
+}
+
+// Run turns until ctx ends.
+func (s TestStations) Run(ctx context.Context) {
+	var all sync.WaitGroup
+	all.Go(func() { s.loop.run(ctx) })
+	all.Go(func() { s.stations.run(ctx) })
+	all.Wait()
+	s.loop.send.close()
+}
+
+// Pin and Unpin are what the API calls.
+func (s TestStations) Pin(ctx context.Context, l identity.Link, r node.Role) error {
+	return s.pin(ctx, l, r)
+}
+
+// Unpin takes back Pin.
+func (s TestStations) Unpin(ctx context.Context, id identity.StationID) (bool, error) {
+	return s.unpin(ctx, id)
+}
+
+// Role asks the node.
+func (s TestStations) Role(ctx context.Context, id identity.StationID) (role node.Role, err error) {
+	err = s.loop.ask(ctx, func(n *node.Node, now mono.Time) {
+		for _, st := range n.Status(now).Tuned {
+			if st.ID == id {
+				role = st.Role
+			}
+		}
+	})
+	return role, err
+}
+
+// TuneGrace is how long a station without players is kept.
+const TuneGrace = tuneGrace
+
+// Hurry makes exports cheap: what scrypt costs is not what is tested.
+func (s *Store) Hurry() { s.workFactor = 10 }
+
+// RecordCalls records a node through these calls; a nil command is a deadline, []byte a datagram.
+func RecordCalls(path string, seeds Seeds, from netip.AddrPort, calls []any) error {
+	now := mono.Time(1000)
+	r, err := NewRecorder(path, seeds, node.UploadAuto, now)
+	if err != nil {
+		return err
+	}
+	n := node.New(now, seeds.Config(node.UploadAuto))
+	var out node.Output
+	for _, c := range calls {
+		now = now.Add(100 * time.Millisecond)
+		out.Reset()
+		switch c := c.(type) {
+		case []byte:
+			n.HandleDatagram(now, from, c, &out)
+			r.datagram(now, from, c, out)
+		case node.Command:
+			n.HandleCommand(now, c, &out)
+			r.command(now, c, out)
+		default:
+			n.HandleDeadline(now, &out)
+			r.deadline(now, out)
+		}
+	}
+	return r.Close()
+}

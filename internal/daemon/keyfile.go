@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 
 	"filippo.io/age"
@@ -128,7 +129,7 @@ func (s *Store) Export(w io.Writer, name, passphrase string) error {
 	if err != nil {
 		return fmt.Errorf("export station %q: %w", name, err)
 	}
-	recipient.SetWorkFactor(exportWorkFactor)
+	recipient.SetWorkFactor(s.workFactor)
 	text := armor.NewWriter(w)
 	sealed, err := age.Encrypt(text, recipient)
 	if err != nil {
@@ -146,6 +147,9 @@ func (s *Store) Import(r io.Reader, name, passphrase string) (Station, error) {
 	path, err := s.path(name)
 	if err != nil {
 		return Station{}, err
+	}
+	if _, err := os.Lstat(path); err == nil { // before the second that scrypt takes
+		return Station{}, fmt.Errorf("%w: %s", ErrStationExists, path)
 	}
 	b, err := openExport(r, passphrase)
 	if err != nil {

@@ -67,7 +67,10 @@ func clipName(name string) string {
 
 // A Store keeps stations of one's own, one file each, in the data directory. Its methods may be used by any goroutine;
 // several processes may use one directory.
-type Store struct{ dir string }
+type Store struct {
+	dir        string
+	workFactor int // of exports: log2 of scrypt's N
+}
 
 // OpenStore opens or makes the stations of a data directory; "" is DefaultDataDir.
 func OpenStore(dataDir string) (*Store, error) {
@@ -83,7 +86,7 @@ func OpenStore(dataDir string) (*Store, error) {
 			return nil, err
 		}
 	}
-	return &Store{dir: dir}, nil
+	return &Store{dir: dir, workFactor: exportWorkFactor}, nil
 }
 
 // New makes a station with a new key, whose seed is read from secrets.

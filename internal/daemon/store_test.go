@@ -26,6 +26,7 @@ func openStore(t *testing.T) (*daemon.Store, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Hurry()
 	return s, dir
 }
 
