@@ -62,7 +62,7 @@ func TestNoAllocations(t *testing.T) {
 
 // A link costs at most 1 KiB when it is idle, maps and timers included.
 func TestMemoryPerLink(t *testing.T) {
-	const links = 400
+	const links = 200
 	n := newNetwork(t, 1)
 	hub := n.add("hub", "198.51.100.1:8466", func(c *link.Config) { c.HandshakesPerPrefix = -1 })
 	dialAll(n, hub, 1)

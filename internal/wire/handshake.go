@@ -12,7 +12,7 @@ const (
 	HelloBytes       = 72
 	CookieReplyBytes = 2 + NonceBytes + CookieBytes + KeyBytes
 
-	// InitPayloadBytes and RespPayloadBytes are what the two Noise messages carry: see HandshakePayload.
+	// HandshakePayloadBytes is what each of the two Noise messages carries.
 	HandshakePayloadBytes = 8
 
 	// Noise IK with X25519 and ChaCha20-Poly1305: e, s, and the payload with its tag; then e, and the payload.

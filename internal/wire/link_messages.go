@@ -85,9 +85,8 @@ type CloseCode uint8
 const (
 	CloseDone      CloseCode = 0 // no further use for the link
 	CloseLeaving   CloseCode = 1 // the node stops
-	CloseDuplicate CloseCode = 2 // another link between the two nodes stays
-	CloseExhausted CloseCode = 3 // the packet counter ran out: dial again
-	CloseViolation CloseCode = 4 // the peer broke the protocol
+	CloseExhausted CloseCode = 2 // the packet counter ran out: dial again
+	CloseViolation CloseCode = 3 // the peer broke the protocol
 )
 
 // String names the code.
@@ -97,8 +96,6 @@ func (c CloseCode) String() string {
 		return "done"
 	case CloseLeaving:
 		return "leaving"
-	case CloseDuplicate:
-		return "duplicate"
 	case CloseExhausted:
 		return "exhausted"
 	case CloseViolation:
