@@ -15,6 +15,7 @@ type sniffer struct {
 	found  parser // set when it is known
 	tags   tagSkipper
 	free   freeFormat
+	seen   bool // a byte has come
 	looked bool // at the very first bytes
 	at     int  // bytes passed over
 }
@@ -29,8 +30,8 @@ const sendInstead = "send MP3, AAC (ADTS), Ogg (Vorbis, Opus or FLAC), FLAC or W
 func (s *sniffer) resume() { *s = sniffer{out: s.out, before: s.before} }
 
 func (s *sniffer) parse(b []byte, end bool) (int, error) {
-	pos := 0
-	for {
+	s.seen = s.seen || len(b) > 0
+	for pos := 0; ; {
 		n, v := s.tags.skip(b[pos:], s.out, end)
 		pos += n
 		rest := b[pos:]
@@ -59,7 +60,7 @@ func (s *sniffer) parse(b []byte, end bool) (int, error) {
 }
 
 func (s *sniffer) atEnd(end bool) error {
-	if !end || s.at == 0 {
+	if !end || !s.seen {
 		return nil
 	}
 	return fmt.Errorf("%w: no audio found; %s", ErrFormat, sendInstead)
@@ -94,7 +95,12 @@ func (s *sniffer) middle(b []byte, end bool) (verdict, error) {
 	case v == verdictNo && f.rate > 0 && f.length == 0 && s.free.see(f, s.at):
 		return v, errFreeFormat()
 	}
-	if bytes.HasPrefix(b, []byte(oggCapture+"\x00")) {
+	const oggStart = oggCapture + "\x00"
+	switch n := min(len(b), len(oggStart)); {
+	case string(b[:n]) != oggStart[:n]:
+	case n < len(oggStart):
+		return waitUnless(end), nil
+	default:
 		s.found = s.oggParser()
 		return verdictYes, nil
 	}
