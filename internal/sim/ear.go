@@ -22,6 +22,7 @@ type ear struct {
 	newest  int    // index of the newest audio chunk
 	epoch   uint32 // 0: none yet
 	next    uint32 // sequence number that must come
+	event   uint32 // newest event of the epoch so far
 	synced  bool   // audio of this epoch has begun: from now on without a break
 	ended   bool
 	heard   uint64   // chunks of any kind
@@ -68,7 +69,7 @@ func (w *World) observe(h *host, n *node.Notice) {
 		if n.Epoch <= e.epoch {
 			w.fail(h, checkOrder, "epoch %d after epoch %d", n.Epoch, e.epoch)
 		}
-		e.epoch, e.next, e.synced, e.ended = n.Epoch, 0, false, false
+		e.epoch, e.next, e.event, e.synced, e.ended = n.Epoch, 0, 0, false, false
 	case node.NoticeChunk:
 		w.observeChunk(h, n)
 	case node.NoticeGap:
@@ -100,21 +101,33 @@ func (w *World) observeChunk(h *host, n *node.Notice) {
 		w.fail(h, checkAltered, "chunk %d/%d is not what was published: kind %d want %d, %d bytes want %d",
 			n.Epoch, n.Seq, n.Chunk, p.Kind, len(n.Data), len(p.Data))
 	}
-	headers := w.published.headers(n.Epoch)
-	jump := !e.synced && e.next >= headers && n.Seq >= headers // into the middle of the stream
-	if n.Epoch != e.epoch || n.Seq != e.next && !jump {
-		w.fail(h, checkOrder, "chunk %d/%d, want %d/%d", n.Epoch, n.Seq, e.epoch, e.next)
-	}
-	e.next = n.Seq + 1
+	w.checkPlace(h, p)
 	e.heard++
 	e.bytes += uint64(len(n.Data))
 	p.escaped = true
-	if p.Kind != codec.ChunkHeader {
-		e.synced = true
-	}
 	if p.Kind == codec.ChunkAudio {
 		w.hearAudio(h, index, p)
 	}
+}
+
+// checkPlace sees that a chunk is the next one. A newcomer jumps from the headers into the middle of the stream, once in an
+// epoch, and is told the event in force, from before that, as soon as it is known.
+func (w *World) checkPlace(h *host, p *published) {
+	e := &h.ear
+	headers := w.published.headers(p.epoch)
+	jump := !e.synced && e.next >= headers && p.seq >= headers
+	inForce := p.Kind == codec.ChunkEvent && (!e.synced || p.seq < e.next) && p.seq > e.event
+	if p.epoch != e.epoch || p.seq != e.next && !jump && !inForce {
+		w.fail(h, checkOrder, "chunk %d/%d of kind %d, want %d/%d", p.epoch, p.seq, p.Kind, e.epoch, e.next)
+	}
+	if p.Kind == codec.ChunkEvent {
+		e.event = p.seq
+	}
+	if p.seq != e.next && inForce {
+		return
+	}
+	e.next = p.seq + 1
+	e.synced = e.synced || p.Kind != codec.ChunkHeader
 }
 
 // hearAudio measures one audio chunk.

@@ -102,8 +102,8 @@ func (w *World) Dump(logf func(string, ...any)) {
 // AddrOf is addrOf.
 func AddrOf(host int32) netip.AddrPort { return addrOf(host) }
 
-// OwnerOf is World.owner among n hosts.
-func OwnerOf(a netip.AddrPort, n int) (int32, bool) {
-	w := World{hosts: make([]host, n)}
-	return w.owner(a)
+// Owners returns World.owner of a world of n hosts.
+func Owners(n int) func(netip.AddrPort) (int32, bool) {
+	w := &World{hosts: make([]host, n)}
+	return w.owner
 }

@@ -190,11 +190,12 @@ func TestBroadcastFind(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	const n = 3000
+	owner := sim.Owners(n)
 	prefixes := map[netip.Prefix]int{}
 	for i := range int32(n) {
 		a := sim.AddrOf(i)
-		if owner, ok := sim.OwnerOf(a, n); !ok || owner != i {
-			t.Fatalf("%v of host %d belongs to %d, %v", a, i, owner, ok)
+		if got, ok := owner(a); !ok || got != i {
+			t.Fatalf("%v of host %d belongs to %d, %v", a, i, got, ok)
 		}
 		p, err := a.Addr().Prefix(24)
 		if err != nil {
@@ -205,11 +206,11 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 	for _, a := range []string{"127.0.0.1:8466", "11.0.0.0:8466", "[::1]:8466"} {
-		if owner, ok := sim.OwnerOf(netip.MustParseAddrPort(a), n); ok {
-			t.Errorf("%s belongs to %d", a, owner)
+		if got, ok := owner(netip.MustParseAddrPort(a)); ok {
+			t.Errorf("%s belongs to %d", a, got)
 		}
 	}
-	if _, ok := sim.OwnerOf(sim.AddrOf(n), n); ok {
+	if _, ok := owner(sim.AddrOf(n)); ok {
 		t.Error("there is a host too many")
 	}
 }
