@@ -20,7 +20,7 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	fresh := w.Classes &^ p.child.classes
 	given, reason := s.admit(p, fresh, w.Orphan)
 	classes := w.Classes&p.child.classes | given
-	manifests := w.Manifests && (p.child.manifests || s.mayGiveManifests(p))
+	manifests := w.Manifests && (p.child.manifests || (classes != 0 || w.Classes == 0) && s.mayGiveManifests(p))
 	if w.Manifests && !manifests && reason == wire.GrantAll {
 		reason = wire.GrantFull
 	}
@@ -35,7 +35,7 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 		g.Epoch, g.From = e.num, e.next
 	}
 	if w.Backlog && (given != 0 || manifests && isNew) {
-		e, from := s.backlogStart(w)
+		e, from := s.backlogStart(w, classes)
 		if e != nil {
 			g.Epoch, g.From = e.num, from
 			s.startCursor(now, p, e, from, given)
@@ -49,7 +49,7 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 		g.Candidates = s.offer(p, buf[:0])
 	}
 	out.control(p.id, g.Append)
-	if isNew && p.isChild() {
+	if (isNew || given != 0) && p.isChild() {
 		s.sayPlace(p, out)
 	}
 	if w.Headers && p.isChild() {
@@ -83,15 +83,20 @@ func (s *Station) admit(p *peer, fresh uint16, orphan bool) (uint16, wire.GrantR
 	if !s.host.Gives() {
 		return 0, wire.GrantFull
 	}
-	if s.newest() == nil || s.place.hops() == wire.HopsUnknown || s.leaving {
+	if s.newest() == nil || s.leaving {
 		return 0, wire.GrantNothing
 	}
 	reason := wire.GrantAll
 	for part := range wire.PartManifests {
 		mask := quarter << part
-		if fresh&mask != 0 && s.place.parts[part].Has(pathID(p.node)) {
+		switch way := &s.place.parts[part]; {
+		case fresh&mask == 0:
+		case way.Has(pathID(p.node)):
 			fresh &^= mask
 			reason = wire.GrantLoop
+		case way.Hops >= hopsMax:
+			fresh &^= mask
+			reason = wire.GrantNothing
 		}
 	}
 	free := s.freeClasses(orphan)
@@ -115,9 +120,9 @@ func (s *Station) admit(p *peer, fresh uint16, orphan bool) (uint16, wire.GrantR
 	return given, reason
 }
 
-// mayGiveManifests: they cost little, but one's ancestors get none.
+// mayGiveManifests reports whether p gets manifests: they cost little, but one's ancestors get none.
 func (s *Station) mayGiveManifests(p *peer) bool {
-	return s.host.Gives() && s.newest() != nil && !s.leaving &&
+	return s.host.Gives() && s.newest() != nil && !s.leaving && s.place.parts[wire.PartManifests].Hops < hopsMax &&
 		!s.place.parts[wire.PartManifests].Has(pathID(p.node)) && s.freeClasses(true) > 0
 }
 
@@ -149,13 +154,23 @@ func (s *Station) othersHaveRoom(p *peer) bool {
 	})
 }
 
+// affordableBacklog is how much of the past the spare upload brings to a newcomer within backlogTime.
+func (s *Station) affordableBacklog(classes uint16) time.Duration {
+	spare := s.host.SpareUpload() / int64(1+len(s.cursors))
+	need := max(1, s.classBPS()*int64(bits.OnesCount16(classes)))
+	if spare/need >= int64(backlogSpan/backlogTime) {
+		return backlogSpan
+	}
+	return max(backlogMin, backlogTime*time.Duration(spare*100/need)/100)
+}
+
 // backlogStart is where the backlog that w asks for begins.
-func (s *Station) backlogStart(w wire.Want) (*epoch, uint32) {
+func (s *Station) backlogStart(w wire.Want, classes uint16) (*epoch, uint32) {
 	e := s.newest()
 	if e == nil || !e.placed {
 		return nil, 0
 	}
-	from := e.since(time.Duration(w.Back) * time.Millisecond)
+	from := e.since(min(time.Duration(w.Back)*time.Millisecond, s.affordableBacklog(classes)))
 	if old := s.epochFor(w.Epoch); w.Epoch != 0 && old != nil && old.placed {
 		if old == e {
 			return e, max(from, w.From)

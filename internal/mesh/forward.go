@@ -11,6 +11,9 @@ import (
 	"streamer/internal/wire"
 )
 
+// cursorPause is how long a backlog waits for upload.
+const cursorPause = 10 * time.Millisecond
+
 // childState is what this node gives to a peer.
 type childState struct {
 	classes   uint16
@@ -116,6 +119,10 @@ func (s *Station) stepCursor(now mono.Time, p *peer, out *Output) {
 			return
 		}
 		s.endCursor(p)
+		return
+	}
+	if !s.host.MayBurst(now) {
+		c.cursorAt = now.Add(cursorPause)
 		return
 	}
 	seq, sl := c.pos, e.at(c.pos)

@@ -3,6 +3,7 @@
 package mesh
 
 import (
+	"bytes"
 	"math/bits"
 	"slices"
 	"time"
@@ -17,8 +18,12 @@ const (
 	stallMax       = time.Second            // a parent that is alive and does not advance
 	refusedFor     = 3 * time.Second
 	loopFor        = 5 * time.Second
+	nothingFor     = time.Second
+	stallRefused   = 20 * time.Second // doubled with each further stall
+	stallsMax      = 5
 	wantRetryMin   = 100 * time.Millisecond
-	wantTriesMax   = 5
+	wantTriesMax   = 2 // repetitions
+	watchPause     = 20 * time.Millisecond
 	movesEvery     = 5 * time.Second
 	settleTime     = 3 * time.Second // before subscriptions are moved for balance
 	orphanAfter    = 1200 * time.Millisecond
@@ -36,48 +41,88 @@ func (s *Station) review(now mono.Time, out *Output) {
 	if s.cfg.Role == Source || s.leaving {
 		return
 	}
-	s.checkParents(now, out)
-	s.repeatWants(now, out)
 	s.assignClasses(now, out)
 	s.balance(now, out)
 	s.keepPartners(now, out)
-	s.updatePlace(now, out)
+	s.updatePlace(out)
 }
 
-// checkParents leaves those that are dead or do not advance, and probes the silent.
-func (s *Station) checkParents(now mono.Time, out *Output) {
-	interval := s.newest().chunkInterval()
+// watch probes silent parents, leaves those that are dead or do not advance, and repeats Wants without an answer. It sets
+// its own next time.
+func (s *Station) watch(now mono.Time, out *Output) {
+	if now < s.timers.watch || s.leaving {
+		return
+	}
 	for i := len(s.peers) - 1; i >= 0; i-- {
-		p := s.peers[i]
-		if !p.isParent() || p.parent.pending {
-			continue
+		if p := s.peers[i]; p.parent.pending {
+			s.repeatWant(now, p, out)
+		} else if p.isParent() {
+			s.checkParent(now, p, out)
 		}
-		gap := interval * wire.Classes / time.Duration(max(1, bits.OnesCount16(p.parent.classes)))
-		rtt, dev := s.host.RoundTrip(p.id)
-		switch silence := now.Sub(p.heardAt); {
-		case p.probeAt != 0 && now.Sub(p.probeAt) > max(silenceDead, 2*rtt+4*dev):
-			s.loseParent(now, p, out)
-			continue
-		case p.probeAt == 0 && silence > max(silenceSuspect, min(3*gap, time.Second)):
-			p.probeAt = now
-			out.Pings = append(out.Pings, p.id)
-			s.expedite(now, p)
-		}
+	}
+	next := now.Add(time.Second)
+	for _, p := range s.peers {
 		switch {
-		case p.parent.owed != 0 && now.Sub(p.parent.owed) > stallMax:
-			s.loseParent(now, p, out)
-		case p == s.manifests && p.owedManifests != 0 && now.Sub(p.owedManifests) > stallMax:
-			s.loseParent(now, p, out)
+		case p.parent.pending:
+			next = mono.Min(next, p.parent.wantAt.Add(s.wantRetry(p)))
+		case p.isParent() && p.probeAt != 0:
+			next = mono.Min(next, p.probeAt.Add(s.probePatience(p)))
+		case p.isParent():
+			next = mono.Min(next, p.heardAt.Add(s.silencePatience(p)))
 		}
 	}
-	if s.manifests != nil && now.Sub(s.timers.progress) > manifestsOverdue && now.Sub(s.timers.asked) > stallMax {
-		s.timers.asked = now // is it the source that is silent, or only my parents?
-		for _, p := range s.peers {
-			if p.open && !p.gone {
-				s.sendHave(p, true, out)
-			}
+	s.timers.watch = max(next, now.Add(watchPause))
+	s.askPositions(now, out)
+}
+
+// silencePatience is how long a parent may be silent before it is probed.
+func (s *Station) silencePatience(p *peer) time.Duration {
+	gap := s.newest().chunkInterval() * wire.Classes / time.Duration(max(1, bits.OnesCount16(p.parent.classes)))
+	return max(silenceSuspect, min(3*gap, time.Second))
+}
+
+// probePatience is how long a probe may go unanswered.
+func (s *Station) probePatience(p *peer) time.Duration {
+	rtt, dev := s.host.RoundTrip(p.id)
+	return max(silenceDead, 2*rtt+4*dev)
+}
+
+func (s *Station) checkParent(now mono.Time, p *peer, out *Output) {
+	if p.probeAt != 0 && now.Sub(p.probeAt) >= s.probePatience(p) {
+		s.loseParent(now, p, out)
+		return
+	}
+	if p.probeAt == 0 && now.Sub(p.heardAt) >= s.silencePatience(p) {
+		p.probeAt = now
+		out.Pings = append(out.Pings, p.id)
+		s.expedite(now, p)
+		s.repairDue(now, out)
+	}
+	if p.parent.owed != 0 && now.Sub(p.parent.owed) > stallMax ||
+		p == s.manifests && p.owedManifests != 0 && now.Sub(p.owedManifests) > stallMax {
+		s.leaveStalled(now, p, out)
+	}
+}
+
+// askPositions asks all partners where they are when nothing has come for a while: is it the source that is silent, or
+// only my parents?
+func (s *Station) askPositions(now mono.Time, out *Output) {
+	if s.manifests == nil || now.Sub(s.timers.progress) <= manifestsOverdue || now.Sub(s.timers.asked) <= stallMax {
+		return
+	}
+	s.timers.asked = now
+	for _, p := range s.peers {
+		if p.open && !p.gone {
+			s.sendHave(p, true, out)
 		}
 	}
+}
+
+// leaveStalled leaves a parent that is alive and does not advance, for longer each time: it may lie about what it has.
+func (s *Station) leaveStalled(now mono.Time, p *peer, out *Output) {
+	s.loseParent(now, p, out)
+	p.parent.refusedUntil = now.Add(stallRefused << min(p.stalls, stallsMax))
+	p.stalls++
 }
 
 // loseParent takes everything from a parent and has others bring it.
@@ -85,6 +130,7 @@ func (s *Station) loseParent(now mono.Time, p *peer, out *Output) {
 	if !p.isParent() {
 		return
 	}
+	s.dbg(now, "LOSE %x owed %v probe %v", p.node[:2], p.parent.owed, p.probeAt)
 	s.expedite(now, p)
 	for c := range s.assign {
 		if s.assign[c] == p {
@@ -103,6 +149,7 @@ func (s *Station) loseParent(now mono.Time, p *peer, out *Output) {
 	}
 	if !s.leaving {
 		s.assignClasses(now, out)
+		s.updatePlace(out)
 		s.repairDue(now, out)
 	}
 }
@@ -154,16 +201,19 @@ func (s *Station) assignClasses(now mono.Time, out *Output) {
 	for _, p := range asked[:n] {
 		s.sendWant(now, p, s.wantFor(now), out)
 	}
+	s.updatePlace(out)
 }
 
 // wantFor says where a subscription to classes without a parent begins: for a newcomer a few seconds ago; for one who has
 // lost a parent now, because NACK brings what is missing; after a long interruption where the interruption began.
 func (s *Station) wantFor(now mono.Time) wire.Want {
-	w := wire.Want{Orphan: s.play.orphanSince != 0 && now.Sub(s.play.orphanSince) > orphanAfter}
+	w := wire.Want{Orphan: s.play.begun || s.play.orphanSince != 0 && now.Sub(s.play.orphanSince) > orphanAfter}
 	e := s.newest()
 	switch {
 	case e == nil || !e.placed || e.newest == nil:
 		w.Backlog, w.Headers = true, true
+	case !s.play.begun && s.cfg.Role == Listener:
+		w.Backlog, w.Headers, w.Epoch, w.From = true, !e.headComplete(), e.num, s.playFrontier(e)
 	case now.Sub(s.timers.progress) > resumeAfter:
 		w.Backlog, w.Epoch, w.From = true, e.num, e.next
 	}
@@ -177,39 +227,40 @@ func (s *Station) sendWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	ps.token++
 	w.Channel, w.Token, w.Classes, w.Manifests = s.cfg.Channel, ps.token, ps.want, ps.wantManifests
 	ps.wantFlags, ps.pending, ps.wantAt, ps.tries = w, true, now, 0
+	s.timers.watch = mono.Min(s.timers.watch, now.Add(s.wantRetry(p)))
 	if w.Headers {
 		rtt, dev := s.host.RoundTrip(p.id)
 		ps.headersUntil = now.Add(max(headersGrace, 2*rtt+4*dev))
 	}
+	s.dbg(now, "WANT to %x classes %04x man %v backlog %v from %d/%d orphan %v", p.node[:2], w.Classes, w.Manifests, w.Backlog, w.Epoch, w.From, w.Orphan)
 	out.control(p.id, w.Append)
 }
 
-// repeatWants repeats what was not answered, and gives up those who never answer.
-func (s *Station) repeatWants(now mono.Time, out *Output) {
-	for i := len(s.peers) - 1; i >= 0; i-- {
-		p := s.peers[i]
-		ps := &p.parent
-		if !ps.pending {
-			continue
-		}
-		rtt, dev := s.host.RoundTrip(p.id)
-		if now.Sub(ps.wantAt) < max(wantRetryMin, rtt+4*dev)<<ps.tries {
-			continue
-		}
-		if ps.tries++; ps.tries > wantTriesMax || ps.tries > 2 && ps.want == 0 && !ps.wantManifests {
-			ps.pending = false
-			if p.isParent() {
-				p.probeAt = now
-				s.loseParent(now, p, out)
-			}
-			continue
-		}
-		ps.wantAt = now
-		if !p.open {
-			s.sendOpen(p, true, out)
-		}
-		out.control(p.id, ps.wantFlags.Append)
+// wantRetry is how long a Want waits for its answer.
+func (s *Station) wantRetry(p *peer) time.Duration {
+	rtt, dev := s.host.RoundTrip(p.id)
+	return max(wantRetryMin, rtt+4*dev) << p.parent.tries
+}
+
+// repeatWant repeats a Want that was not answered, and gives up a peer that never answers.
+func (s *Station) repeatWant(now mono.Time, p *peer, out *Output) {
+	ps := &p.parent
+	if now.Sub(ps.wantAt) < s.wantRetry(p) {
+		return
 	}
+	if ps.tries++; ps.tries > wantTriesMax {
+		ps.pending = false
+		if p.isParent() {
+			p.probeAt = now
+			s.loseParent(now, p, out)
+		}
+		return
+	}
+	ps.wantAt = now
+	if !p.open {
+		s.sendOpen(p, true, out)
+	}
+	out.control(p.id, ps.wantFlags.Append)
 }
 
 // handleGrant learns what a parent gives.
@@ -217,14 +268,15 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 	for _, c := range g.Candidates {
 		s.addCandidate(now, c)
 	}
+	s.dbg(now, "GRANT from %x classes %04x man %v reason %d from %d cands %d", p.node[:2], g.Classes, g.Manifests, g.Reason, g.From, len(g.Candidates))
 	ps := &p.parent
 	if !ps.pending || g.Token != ps.token || s.cfg.Role == Source {
 		return
 	}
 	ps.pending = false
 	ps.classes, ps.manifests = g.Classes&ps.want, g.Manifests && ps.wantManifests
-	if g.Epoch != 0 && ps.wantFlags.Backlog {
-		s.play.hintEpoch, s.play.hintFrom = g.Epoch, g.From
+	if g.Epoch != 0 && ps.wantFlags.Backlog && g.Classes != 0 {
+		s.startAt(g)
 	}
 	if ps.classes == ps.want && ps.manifests == ps.wantManifests {
 		if p.isParent() {
@@ -232,11 +284,16 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 		}
 		return
 	}
-	refused := refusedFor
-	if g.Reason == wire.GrantLoop {
+	refused := max(refusedFor, time.Duration(g.Wait)*100*time.Millisecond)
+	switch g.Reason {
+	case wire.GrantLoop:
 		refused = loopFor
+	case wire.GrantNothing:
+		refused = nothingFor // a Have will tell when it has something
+	case wire.GrantAll, wire.GrantFull:
+		p.have.Free = 0
 	}
-	ps.refusedUntil = now.Add(max(refused, time.Duration(g.Wait)*100*time.Millisecond))
+	ps.refusedUntil = now.Add(refused)
 	for c := range s.assign {
 		if s.assign[c] == p && ps.classes&(1<<c) == 0 {
 			s.assign[c] = nil
@@ -251,6 +308,21 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 	}
 	s.keepPartners(now, out)
 	s.assignClasses(now, out)
+	s.updatePlace(out)
+}
+
+// startAt notes where a newcomer's backlog begins. A parent that cannot give more of the past makes it begin later.
+func (s *Station) startAt(g wire.Grant) {
+	e := s.epochFor(g.Epoch)
+	if e == nil || !e.placed {
+		if g.Epoch != s.play.hintEpoch || g.From > s.play.hintFrom {
+			s.play.hintEpoch, s.play.hintFrom = g.Epoch, g.From
+		}
+		return
+	}
+	if !s.play.begun && e == s.newest() && g.From > e.base && g.From <= e.next && s.epochs[s.play.at] == e {
+		e.dropTo(g.From)
+	}
 }
 
 // bestParent chooses who shall bring n classes of one part: near the source, near here, with room; of two that can, none
@@ -302,7 +374,26 @@ func (s *Station) eligible(now mono.Time, p *peer, part int) bool {
 	if part < wire.PartManifests && p.child.classes&(quarter<<part) != 0 || part == wire.PartManifests && p.child.manifests {
 		return false // that would be a loop of two
 	}
-	return p.path == nil || !p.path.Parts[part].Has(pathID(s.cfg.Self))
+	if p.path == nil {
+		return true // not heard of yet; it will refuse if there is a loop
+	}
+	way := &p.path.Parts[part]
+	return way.Hops < hopsMax && !way.Has(pathID(s.cfg.Self))
+}
+
+// mayMove reports whether a part may be moved to q for balance: only to a node that is nearer to the source for this part
+// or, of two that are equally near, in one direction of an order that differs from part to part. So two that move at the
+// same moment cannot come to feed each other.
+func (s *Station) mayMove(q *peer, part int) bool {
+	if q.path == nil {
+		return false
+	}
+	theirs, ours := q.path.Parts[part].Hops, s.place.parts[part].Hops
+	if theirs != ours {
+		return theirs < ours
+	}
+	order := bytes.Compare(q.node[:], s.cfg.Self[:])
+	return part%2 == 0 && order < 0 || part%2 == 1 && order > 0
 }
 
 // balance moves a quarter from a parent that brings more than half to another one that has room: first the new one
@@ -321,8 +412,8 @@ func (s *Station) balance(now mono.Time, out *Output) {
 				continue
 			}
 			q := s.bestParent(now, part, bits.OnesCount16(mask))
-			if q == nil || q == p || q.have.Epoch == 0 || int(q.have.Free) < bits.OnesCount16(mask) || q.parent.pending ||
-				bits.OnesCount16(q.parent.want|mask) > wire.Classes/2 || q.have.Hops > p.have.Hops+2 {
+			if q == nil || q == p || !s.mayMove(q, part) || q.have.Epoch == 0 || int(q.have.Free) < bits.OnesCount16(mask) || q.parent.pending ||
+				bits.OnesCount16(q.parent.want|mask) > wire.Classes/2 {
 				continue
 			}
 			s.play.movedAt = now
@@ -344,12 +435,15 @@ func (s *Station) pushed(now mono.Time, p *peer, e *epoch, m *manifest, seq uint
 	if p.parent.want&(1<<class) == 0 {
 		return
 	}
-	p.parent.pushAt, p.parent.owed = now, 0
 	if s.assign[class] != p {
 		s.takeOver(now, p, out)
 	}
+	if fresh := e.find(seq); fresh == nil || fresh.data != nil {
+		return // what is here already is no sign that it advances
+	}
+	p.parent.owed, p.stalls = 0, 0
 	if e.newest != nil && e.newest.Media-m.Media <= 2*wire.ManifestSpan {
-		p.sample(int64(now) - m.releaseTime(int(seq-m.First)))
+		p.parent.arrivals[seq%wire.PartManifests].learn(int64(now) - m.releaseTime(int(seq-m.First)))
 	}
 	s.sawLater(now, p, e, seq)
 }
@@ -368,4 +462,5 @@ func (s *Station) takeOver(now mono.Time, p *peer, out *Output) {
 			s.sendWant(now, o, wire.Want{}, out)
 		}
 	}
+	s.updatePlace(out)
 }

@@ -16,7 +16,9 @@ const (
 	dialsAtOnce   = 4
 	dialTimeout   = 6 * time.Second
 	dialBackoff   = time.Second
+	dialPause     = 10 * time.Millisecond // between a failure and the next look
 	dialBackoffMx = 30 * time.Second
+	hintBackoffMx = 2 * time.Second
 	dialFailsMax  = 6
 )
 
@@ -72,7 +74,7 @@ func (s *Station) keepPartners(now mono.Time, out *Output) {
 	if s.cfg.Role == Source || s.leaving {
 		return
 	}
-	partners, dialing, fed := 0, 0, s.manifests != nil
+	partners, dialing, fed := 0, 0, s.fed()
 	for _, p := range s.peers {
 		if !p.isChild() || p.isParent() {
 			partners++
@@ -87,11 +89,11 @@ func (s *Station) keepPartners(now mono.Time, out *Output) {
 			dialing++
 		}
 	}
-	limit := dialsAtOnce
+	limit, wanted := dialsAtOnce, partnersMax
 	if fed {
-		limit = 1
+		limit, wanted = 1, partnersWanted
 	}
-	for partners+dialing < partnersWanted && dialing < limit {
+	for partners+dialing < wanted && dialing < limit {
 		c := s.nextDial(now)
 		if c == nil {
 			break
@@ -103,6 +105,11 @@ func (s *Station) keepPartners(now mono.Time, out *Output) {
 	s.dropSpare(now, partners, out)
 	s.askPeers(now, partners, out)
 	s.cands = slices.DeleteFunc(s.cands, func(c candidate) bool { return !c.hint && c.fails >= dialFailsMax })
+}
+
+// fed reports whether somebody brings every class and the manifests.
+func (s *Station) fed() bool {
+	return s.manifests != nil && !slices.Contains(s.assign[:], nil)
 }
 
 // nextDial chooses the next candidate: never one that is a peer already; hints and those with room first.
@@ -151,7 +158,11 @@ func (s *Station) isPeer(c *candidate) bool {
 func (s *Station) dialFailed(now mono.Time, c *candidate) {
 	c.dialing = 0
 	c.fails++
-	c.nextTry = now.Add(min(dialBackoff<<min(c.fails-1, 5), dialBackoffMx))
+	longest := dialBackoffMx
+	if c.hint && s.manifests == nil {
+		longest = hintBackoffMx // there may be nobody else
+	}
+	c.nextTry = now.Add(min(dialBackoff<<min(c.fails-1, 5), longest))
 }
 
 // DialFailed is called when a dial that the station asked for came to nothing.
@@ -159,13 +170,14 @@ func (s *Station) DialFailed(now mono.Time, addr netip.AddrPort) {
 	for i := range s.cands {
 		if c := &s.cands[i]; c.Addr == addr && c.dialing != 0 {
 			s.dialFailed(now, c)
-			s.timers.review = mono.Min(s.timers.review, now)
+			s.timers.review = mono.Min(s.timers.review, now.Add(dialPause))
 		}
 	}
 }
 
 // PeerUp is called when a link that the station asked for is up, or was already.
 func (s *Station) PeerUp(now mono.Time, id PeerID, node identity.NodeID, addr netip.AddrPort, out *Output) {
+	s.dbg(now, "UP %x", node[:2])
 	for i := range s.cands {
 		if c := &s.cands[i]; c.Addr == addr || c.Node == node {
 			c.dialing, c.fails, c.nextTry = 0, 0, now.Add(dialBackoff)
@@ -225,7 +237,10 @@ func (s *Station) HandleGone(now mono.Time, id PeerID, m wire.Gone, out *Output)
 func (s *Station) handleHave(now mono.Time, p *peer, m wire.Have, out *Output) {
 	p.mapLen = copy(p.mapBits[:], m.Map)
 	m.Map = nil
-	first := p.haveAt == 0
+	first := p.haveAt == 0 || p.have.Epoch == 0 && m.Epoch != 0
+	if first && p.parent.refusedUntil < now.Add(nothingFor) {
+		p.parent.refusedUntil = 0
+	}
 	p.have, p.haveAt = m, now
 	if m.Ask {
 		s.sendHave(p, false, out)

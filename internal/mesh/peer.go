@@ -35,6 +35,9 @@ type peer struct {
 	child  childState
 	nacks  wire.Nack // being collected
 
+	stalls     int // times in a row that it was left because it did not advance
+	unanswered int // NACKs in a row that brought nothing
+
 	owedManifests mono.Time // since when a manifest that must exist has not come from it; 0 none
 	repairLeft    int64
 	repairAt      mono.Time
@@ -56,11 +59,8 @@ type parentState struct {
 	refusedUntil  mono.Time
 	movedAt       mono.Time
 
-	pushAt       mono.Time // last chunk that it pushed
 	owed         mono.Time // since when a chunk that it should have pushed has not come; 0 none
-	offset       int64     // mono time of arrival minus the source's release time, smoothed
-	deviation    time.Duration
-	samples      int
+	arrivals     [wire.PartManifests]arrival
 	headersUntil mono.Time // it is sending the headers: no NACK for them before
 }
 
@@ -74,21 +74,23 @@ func (p *peer) owe(at mono.Time) {
 	}
 }
 
-// sample learns when p's pushes arrive, as RFC 6298 learns round-trip times.
-func (p *peer) sample(arrival int64) {
-	ps := &p.parent
-	if ps.samples == 0 {
-		ps.offset, ps.deviation, ps.samples = arrival, 50*time.Millisecond, 1
+// An arrival says when a parent's pushes of one quarter come: quarters reach it by different ways.
+type arrival struct {
+	offset    int64 // mono time of arrival minus the source's release time, smoothed
+	deviation time.Duration
+	samples   int
+}
+
+// learn takes one more sample, as RFC 6298 learns round-trip times.
+func (a *arrival) learn(offset int64) {
+	diff := offset - a.offset
+	if a.samples == 0 || diff > int64(time.Second) || diff < -int64(time.Second) { // first, another clock, another way
+		*a = arrival{offset, 60 * time.Millisecond, 1}
 		return
 	}
-	diff := arrival - ps.offset
-	if diff > int64(time.Second) || diff < -int64(time.Second) { // another clock or another route
-		ps.offset, ps.deviation, ps.samples = arrival, 100*time.Millisecond, 1
-		return
-	}
-	ps.offset += diff / 8
-	ps.deviation += (time.Duration(max(diff, -diff)) - ps.deviation) / 4
-	ps.samples++
+	a.offset += diff / 8
+	a.deviation += (time.Duration(max(diff, -diff)) - a.deviation) / 4
+	a.samples++
 }
 
 // nack adds a chunk to the NACK that is being collected for p.

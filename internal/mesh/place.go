@@ -39,7 +39,7 @@ func (pl *placeState) hops() uint8 {
 }
 
 // updatePlace works out the place from the parents' and tells the children when it has changed.
-func (s *Station) updatePlace(_ mono.Time, out *Output) {
+func (s *Station) updatePlace(out *Output) {
 	if s.cfg.Role == Source {
 		return
 	}
@@ -102,12 +102,11 @@ func (s *Station) handlePath(now mono.Time, p *peer, m *wire.Path, out *Output) 
 	}
 	if dropped {
 		p.parent.classes &= p.parent.want
+		p.parent.refusedUntil = now.Add(loopFor)
 		s.sendWant(now, p, wire.Want{}, out)
 		s.assignClasses(now, out)
 	}
-	if p.isParent() {
-		s.updatePlace(now, out)
-	}
+	s.updatePlace(out)
 }
 
 // follow adds to a part the way through p: its ancestors and itself.

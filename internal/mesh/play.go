@@ -160,6 +160,10 @@ func (s *Station) openForPlay(now mono.Time, e *epoch, out *Output) bool {
 // deliverEpoch gives all that is there in order, and skips what is past its deadline.
 func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 	s.deliverEvent(e, out)
+	if patience := s.play.waitFrom.Add(startPatience); !s.play.begun && now < patience && !s.settled() {
+		s.play.due = patience
+		return
+	}
 	if e.base > s.play.next {
 		s.gap(s.play.next, e.base-s.play.next)
 		s.play.next = e.base
@@ -187,6 +191,19 @@ func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 		s.chunkNotice(out, e, seq, sl)
 		s.play.next++
 	}
+}
+
+// settled reports whether every class has a parent that has said where it begins.
+func (s *Station) settled() bool {
+	if s.cfg.Role == Source {
+		return true
+	}
+	for _, p := range s.assign {
+		if p == nil || p.parent.pending {
+			return false
+		}
+	}
+	return true
 }
 
 // deliverEvent gives the event in force when it is older than what the window holds.
@@ -220,6 +237,7 @@ func (s *Station) gap(seq, count uint32) {
 
 func (s *Station) flushGap(e *epoch, out *Output) {
 	if n := s.play.gapCount; n > 0 {
+		s.dbg(0, "GAP %d+%d", s.play.gapSeq, n)
 		s.play.gapCount = 0
 		s.counts.Missing += uint64(n)
 		s.notice(out, Notice{Kind: NoticeGap, Epoch: e.num, Seq: s.play.gapSeq, Count: n})

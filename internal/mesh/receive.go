@@ -180,11 +180,11 @@ func (s *Station) accept(now mono.Time, e *epoch, m *manifest, from *peer, out *
 		s.acceptEnd(now, e, m, from, out)
 		return
 	}
-	s.place1stManifest(e, m)
-	if m.First > e.next+farAhead {
+	s.settleStart(e, m)
+	if e.placed && m.First > e.next+farAhead {
 		e.dropTo(m.First)
 	}
-	if end := m.First + uint32(m.N); end > e.next && end > e.base {
+	if end := m.First + uint32(m.N); e.placed && end > e.next && end > e.base {
 		e.extend(end)
 	}
 	advanced := e.newest == nil || m.First > e.newest.First
@@ -210,26 +210,29 @@ func (s *Station) accept(now mono.Time, e *epoch, m *manifest, from *peer, out *
 		return // seal fills in the chunks and goes on
 	}
 	if advanced {
+		if !s.play.known {
+			s.timers.have, s.timers.haveOthers = now, now // all learn at once that this node can feed others
+		}
 		s.play.learn(now, m)
 		s.trim()
 	}
 	s.deliver(now, out)
 }
 
-// place1stManifest settles where an epoch begins for this node when no Grant has.
-func (s *Station) place1stManifest(e *epoch, m *manifest) {
-	if e.placed {
-		return
-	}
-	if e.num == s.play.hintEpoch && s.play.hintFrom <= m.First && m.First-s.play.hintFrom < windowSlotsMax/8 {
+// settleStart settles where an epoch begins for this node. A newcomer begins where its parent says that the backlog
+// begins, so that it waits neither for what nobody sends nor, when manifests of headers come first, at the wrong end.
+func (s *Station) settleStart(e *epoch, m *manifest) {
+	const near = windowSlotsMax / 8
+	hinted := e.num == s.play.hintEpoch && s.play.hintFrom <= m.First && m.First-s.play.hintFrom < near
+	switch {
+	case e.placed:
+	case hinted:
 		e.start(s.play.hintFrom)
-		return
+	case len(s.epochs) > 1 && m.First <= near:
+		e.start(0) // this node has been there from the beginning
+	case len(s.epochs) > 1:
+		e.start(m.First)
 	}
-	if len(s.epochs) > 1 && m.First <= windowSlotsMax/8 || m.First < uint32(m.Headers) {
-		e.start(0) // this node is there from the beginning
-		return
-	}
-	e.start(m.First)
 }
 
 func (s *Station) acceptEnd(now mono.Time, e *epoch, m *manifest, from *peer, out *Output) {
@@ -270,6 +273,7 @@ func (s *Station) handleChunk(now mono.Time, p *peer, m wire.Chunk, out *Output)
 	}
 	s.pushed(now, p, e, sl.m, m.Seq, out)
 	if sl.data != nil {
+		s.dbg(now, "DUP %d from %x", m.Seq, p.node[:2])
 		s.counts.Duplicate++
 		s.junk(now, p, out)
 		return
@@ -281,6 +285,7 @@ func (s *Station) handleChunk(now mono.Time, p *peer, m wire.Chunk, out *Output)
 		}
 		return
 	}
+	p.unanswered = 0
 	s.store(now, e, m.Seq, bytes.Clone(m.Data), p, out)
 }
 
@@ -318,7 +323,7 @@ func (s *Station) keepEarly(now mono.Time, p *peer, m wire.Chunk) {
 func (s *Station) takeEarly(now mono.Time, e *epoch, m *manifest, out *Output) {
 	for i := 0; i < len(s.early); {
 		c := s.early[i]
-		if c.epochLow != uint8(e.num) || c.seq < m.First || c.seq >= m.First+uint32(m.N) {
+		if c.epochLow != uint8(e.num) || c.seq < m.First || c.seq >= m.First+uint32(m.N) || e.find(c.seq) == nil {
 			i++
 			continue
 		}

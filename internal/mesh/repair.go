@@ -12,13 +12,14 @@ import (
 
 const (
 	missesMax      = 2048
-	lateness       = 30 * time.Millisecond // least, after the expected arrival, before the first NACK
-	unknownLate    = 150 * time.Millisecond
+	lateness       = 30 * time.Millisecond  // least, after the expected arrival, before the first NACK
+	unknownLate    = 300 * time.Millisecond // the same while the parent's rhythm is not known
 	retryMin       = 60 * time.Millisecond
 	triesMax       = 8 // then once a second until the deadline
 	skipsMax       = 3 // later packets of the same parent that prove a loss
 	skipsLookBack  = 64
 	heldMax        = 256
+	unansweredMax  = 8 // NACKs, then a peer is asked last
 	heldFor        = 2 * time.Second
 	repairPercent  = 15      // of the stream's rate, for one peer
 	repairBurst    = 1 << 16 // bytes, for one peer
@@ -54,10 +55,16 @@ func (s *Station) expectChunks(now mono.Time, e *epoch, m *manifest) {
 		if sl == nil || sl.m != m || sl.data != nil || s.missOf(e, seq) >= 0 {
 			continue
 		}
-		at := now.Add(m.releaseAfter(i) + unknownLate)
-		if p := s.assign[seq%wire.Classes]; p != nil && p.parent.samples > 0 {
-			at = mono.Time(m.releaseTime(i) + p.parent.offset).Add(max(lateness, 4*p.parent.deviation))
-			at = min(max(at, now), now.Add(2*time.Second))
+		at := now.Add(2*m.offset(i) + unknownLate)
+		if p := s.assign[seq%wire.Classes]; p != nil {
+			if a := &p.parent.arrivals[seq%wire.PartManifests]; a.samples > 0 {
+				at = mono.Time(m.releaseTime(i) + a.offset).Add(max(lateness, 4*a.deviation))
+				at = min(max(at, now), now.Add(2*time.Second))
+			}
+			if p.parent.pending { // its answer is on its way
+				rtt, dev := s.host.RoundTrip(p.id)
+				at = max(at, p.parent.wantAt.Add(2*rtt+4*dev+unknownLate))
+			}
 			p.owe(at)
 		}
 		if seq < e.base || seq < uint32(len(e.head)) {
@@ -92,11 +99,11 @@ func (s *Station) forgetMiss(e *epoch, seq uint32) bool {
 	return asked
 }
 
-// sawLater tells the misses of p's classes before seq that p has sent something later.
+// sawLater tells the misses before seq that p has sent something later of the same quarter.
 func (s *Station) sawLater(now mono.Time, p *peer, e *epoch, seq uint32) {
 	for i := range s.misses {
 		ms := &s.misses[i]
-		if ms.epoch != e || ms.seq >= seq || seq-ms.seq > skipsLookBack || ms.tries > 0 || s.assign[ms.seq%wire.Classes] != p {
+		if ms.epoch != e || ms.seq >= seq || seq-ms.seq > skipsLookBack || (seq-ms.seq)%wire.PartManifests != 0 || ms.tries > 0 || s.assign[ms.seq%wire.Classes] != p {
 			continue
 		}
 		if ms.skips++; ms.skips >= skipsMax {
@@ -122,6 +129,9 @@ func (s *Station) repairDue(now mono.Time, out *Output) {
 		if ms.at > now {
 			continue
 		}
+		if asked := s.byID[ms.asked]; asked != nil && ms.tries > 0 {
+			asked.unanswered++
+		}
 		p := s.repairer(now, ms)
 		if p == nil {
 			ms.at = now.Add(200 * time.Millisecond)
@@ -129,9 +139,11 @@ func (s *Station) repairDue(now mono.Time, out *Output) {
 		}
 		rtt, dev := s.host.RoundTrip(p.id)
 		retry := max(retryMin, rtt+4*dev+lateness/3)
+		retry += retry * time.Duration(ms.tries) / 2
 		if ms.tries++; ms.tries > triesMax {
 			retry = time.Second
 		}
+		s.dbg(now, "NACK %d to %x try %d", ms.seq, p.node[:2], ms.tries)
 		ms.asked, ms.at = p.id, now.Add(retry)
 		p.nack(ms.epoch, ms.seq)
 	}
@@ -176,7 +188,7 @@ func (s *Station) repairer(now mono.Time, ms *miss) *peer {
 		if rank == 0 {
 			continue
 		}
-		if p.id == ms.asked || p.probeAt != 0 {
+		if p.id == ms.asked || p.probeAt != 0 || p.unanswered > unansweredMax {
 			rank = 1
 		}
 		switch {
@@ -351,6 +363,9 @@ func (s *Station) serve(now mono.Time, p *peer, e *epoch, seq uint32, out *Outpu
 			s.held = append(s.held, interest{e, seq, p.id, now})
 		}
 		return
+	}
+	if c := &p.child; c.mask&(1<<(seq%wire.Classes)) != 0 && c.covers(e, seq) {
+		return // its backlog comes to it
 	}
 	if !p.spendRepair(now, len(sl.data), s.rateBPS()) {
 		s.counts.NacksRefused++

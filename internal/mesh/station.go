@@ -36,6 +36,10 @@ type Host interface {
 	RoundTrip(PeerID) (rtt, deviation time.Duration)
 	// FreeUpload is the upload in bit/s that no subscription has taken yet, of all stations together, and the whole.
 	FreeUpload() (free, whole int64)
+	// SpareUpload is the upload in bit/s that is left for bursts beside all subscriptions.
+	SpareUpload() int64
+	// MayBurst reports whether the upload carries more than what is being pushed right now.
+	MayBurst(now mono.Time) bool
 	// TakeUpload takes bps (gives back when negative) from FreeUpload.
 	TakeUpload(bps int64)
 	// Gives reports whether this node sends audio at all.
@@ -66,7 +70,9 @@ const (
 	partnersWanted   = 6
 	partnersMax      = 16 // neither parents nor children
 	backlogSpan      = 3 * time.Second
-	backlogSpeed     = 4 // times the rate of the stream
+	backlogMin       = 500 * time.Millisecond
+	backlogTime      = time.Second // in which a newcomer should have its backlog
+	backlogSpeed     = 4           // times the rate of the stream
 	playDelay        = 3 * time.Second
 	haveToParents    = 1500 * time.Millisecond
 	haveToPartners   = 5 * time.Second
@@ -142,6 +148,7 @@ func (c *Counts) Add(o Counts) {
 
 type stationTimers struct {
 	review     mono.Time
+	watch      mono.Time // over parents and unanswered Wants
 	have       mono.Time // to parents
 	haveOthers mono.Time
 	askPeers   mono.Time
@@ -155,7 +162,7 @@ type stationTimers struct {
 func New(now mono.Time, cfg Config) *Station {
 	s := &Station{cfg: cfg, rand: cfg.Rand, host: cfg.Host, byID: map[PeerID]*peer{}}
 	s.timers = stationTimers{review: now, have: now, haveOthers: now, askPeers: now.Add(2 * time.Second),
-		manifests: mono.Never, progress: now}
+		watch: now, manifests: mono.Never, progress: now}
 	s.play.init(now)
 	s.place.init(cfg.Role == Source)
 	for _, a := range cfg.Hints {
@@ -189,7 +196,7 @@ func (s *Station) Deadline() mono.Time {
 	t := mono.Min(s.timers.review, s.timers.manifests)
 	if s.cfg.Role != Source {
 		t = mono.Min(t, mono.Min(s.timers.have, s.timers.haveOthers))
-		t = mono.Min(t, s.play.due)
+		t = mono.Min(t, mono.Min(s.play.due, s.timers.watch))
 	}
 	for i := range s.misses {
 		t = mono.Min(t, s.misses[i].at)
@@ -206,15 +213,16 @@ func (s *Station) Deadline() mono.Time {
 // Advance does what is due.
 func (s *Station) Advance(now mono.Time, out *Output) {
 	s.releaseDue(now, out)
+	if now >= s.timers.review {
+		s.timers.review = now.Add(reviewEvery)
+		s.review(now, out)
+	}
 	s.deliver(now, out)
 	s.repairDue(now, out)
 	s.runCursors(now, out)
 	if s.cfg.Role != Source {
+		s.watch(now, out)
 		s.sayHave(now, out)
-	}
-	if now >= s.timers.review {
-		s.timers.review = now.Add(reviewEvery)
-		s.review(now, out)
 	}
 }
 

@@ -3,6 +3,7 @@
 package node
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -13,16 +14,16 @@ import (
 )
 
 const (
-	autoUploadBPS   = 2_000_000 // taken for subscriptions until the upload is measured
-	givePercent     = 95        // of the cap, for subscriptions; the rest is for control and repair
-	burstSpan       = 20 * time.Millisecond
-	burstBytesMin   = 3000
-	queueMax        = 4096
-	queueFor        = 2 * time.Second // then it is too late: the child asks elsewhere
-	usedSpan        = time.Second
-	priorities      = 3
-	dearestPriority = mesh.Push
+	autoUploadBPS = 2_000_000 // taken for subscriptions until the upload is measured
+	givePercent   = 80        // of the cap, for subscriptions; the rest is for control, repair and newcomers' backlogs
+	burstSpan     = 20 * time.Millisecond
+	burstBytesMin = 3000
+	queueFor      = 2 * time.Second // then it is too late: the child asks elsewhere
+	usedSpan      = time.Second
 )
+
+// queueMax is how many chunks and manifests wait at most, by priority: pushes for 4,000 children and a few repairs.
+var queueMax = [...]int{mesh.Push: 16384, mesh.Repair: 1024, mesh.Backlog: 1024}
 
 // ipBytes is the size of the IP packet around a UDP payload.
 func ipBytes(to netip.AddrPort, payload int) int {
@@ -40,8 +41,7 @@ type uplink struct {
 
 	tokens int64 // bytes; control may take it below zero
 	filled mono.Time
-	queue  [priorities][]queued
-	length int
+	queue  [len(queueMax)]fifo
 	Late   uint64 // dropped because they waited too long, or the queue was full
 
 	bytes    uint64 // sent in the current span
@@ -83,6 +83,23 @@ func (n *Node) FreeUpload() (free, whole int64) {
 	return max(0, whole-n.up.takenBPS), whole
 }
 
+// SpareUpload implements mesh.Host.
+func (n *Node) SpareUpload() int64 {
+	if !n.up.capped() {
+		return math.MaxInt64
+	}
+	return max(0, n.up.capBPS-n.up.takenBPS)
+}
+
+// MayBurst implements mesh.Host.
+func (n *Node) MayBurst(now mono.Time) bool {
+	if !n.up.capped() {
+		return true
+	}
+	n.up.refill(now)
+	return n.up.tokens > 0 && n.up.waiting() == 0
+}
+
 // TakeUpload implements mesh.Host.
 func (n *Node) TakeUpload(bps int64) { n.up.takenBPS += bps }
 
@@ -115,31 +132,32 @@ func (u *uplink) roll(now mono.Time) {
 }
 
 func (u *uplink) push(now mono.Time, st *station, s *mesh.Send, id link.ID) {
-	if u.length >= queueMax || u.capBPS == 0 {
+	q := &u.queue[s.Priority]
+	if q.len() >= queueMax[s.Priority] || u.capBPS == 0 {
 		u.Late++
 		return
 	}
-	u.length++
-	u.queue[s.Priority] = append(u.queue[s.Priority], queued{st, id, *s, now})
+	if s.Priority != mesh.Push && slices.ContainsFunc(q.items[q.head:], func(o queued) bool { return o.is(st, s, id) }) {
+		return // it is on its way already
+	}
+	q.items = append(q.items, queued{st, id, *s, now})
+}
+
+func (q *queued) is(st *station, s *mesh.Send, id link.ID) bool {
+	return q.link == id && q.send.Seq == s.Seq && q.send.Epoch == s.Epoch && q.send.Manifest == s.Manifest && q.station == st
 }
 
 // pop returns the next audio to send, if the upload allows any now.
 func (u *uplink) pop(now mono.Time) (queued, bool) {
-	if u.length == 0 {
-		return queued{}, false
-	}
 	u.refill(now)
-	for p := dearestPriority; p < priorities; p++ {
-		for len(u.queue[p]) > 0 {
-			q := u.queue[p][0]
-			late := now.Sub(q.since) > queueFor
+	for p := range u.queue {
+		for q := &u.queue[p]; q.len() > 0; {
+			late := now.Sub(q.items[q.head].since) > queueFor
 			if !late && u.tokens <= 0 {
 				return queued{}, false
 			}
-			u.queue[p] = slices.Delete(u.queue[p], 0, 1)
-			u.length--
-			if !late {
-				return q, true
+			if next := q.take(); !late {
+				return next, true
 			}
 			u.Late++
 		}
@@ -147,9 +165,17 @@ func (u *uplink) pop(now mono.Time) (queued, bool) {
 	return queued{}, false
 }
 
+func (u *uplink) waiting() int {
+	n := 0
+	for p := range u.queue {
+		n += u.queue[p].len()
+	}
+	return n
+}
+
 // deadline is when the next queued audio may go out.
 func (u *uplink) deadline() mono.Time {
-	if u.length == 0 || u.capBPS <= 0 {
+	if u.waiting() == 0 || u.capBPS <= 0 {
 		return mono.Never
 	}
 	if u.tokens > 0 {
@@ -162,8 +188,29 @@ func (u *uplink) deadline() mono.Time {
 // forget drops what waits for a station that is left.
 func (u *uplink) forget(st *station) {
 	for p := range u.queue {
-		before := len(u.queue[p])
-		u.queue[p] = slices.DeleteFunc(u.queue[p], func(q queued) bool { return q.station == st })
-		u.length -= before - len(u.queue[p])
+		q := &u.queue[p]
+		q.items = slices.DeleteFunc(q.items[q.head:], func(o queued) bool { return o.station == st })
+		q.head = 0
 	}
+}
+
+// A fifo is a queue in a slice: what lies before head is gone.
+type fifo struct {
+	items []queued
+	head  int
+}
+
+func (q *fifo) len() int { return len(q.items) - q.head }
+
+func (q *fifo) take() queued {
+	item := q.items[q.head]
+	q.items[q.head] = queued{}
+	if q.head++; q.head == len(q.items) {
+		q.items, q.head = q.items[:0], 0
+	} else if q.head > len(q.items)/2 {
+		n := copy(q.items, q.items[q.head:])
+		clear(q.items[n:])
+		q.items, q.head = q.items[:n], 0
+	}
+	return item
 }
