@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"streamer/internal/daemon"
+	"streamer/internal/identity"
 )
 
 func TestMain(m *testing.M) {
@@ -65,7 +67,8 @@ func scriptExits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// ready FILE PREFIX waits for a ready file and sets PREFIX_HTTP, PREFIX_LINK, PREFIX_SOURCE and PREFIX_ID.
+// ready FILE PREFIX waits for a ready file and sets PREFIX_HTTP, PREFIX_LINK (with the node's address on this machine, which
+// may have no other), PREFIX_SOURCE and PREFIX_ID.
 func scriptReady(ts *testscript.TestScript, _ bool, args []string) {
 	path, prefix := ts.MkAbs(args[0]), args[1]
 	var r daemon.Ready
@@ -81,12 +84,19 @@ func scriptReady(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		<-time.After(20 * time.Millisecond)
 	}
+	if r.Link != "" {
+		link, err := identity.ParseLink(r.Link)
+		ts.Check(err)
+		link.Peers = []string{fmt.Sprintf("127.0.0.1:%d", r.UDP)}
+		r.Link = link.String()
+	}
 	for name, value := range map[string]string{"HTTP": r.HTTP, "LINK": r.Link, "SOURCE": r.Source, "ID": r.StationID} {
 		ts.Setenv(prefix+"_"+name, value)
 	}
 }
 
-// partof WHOLE PART N: the second file is a part of the first, without a byte altered, of at least N bytes.
+// partof WHOLE PART N [end]: the second file is a part of the first, without a byte altered, of at least N bytes; with
+// end, it goes on to the end.
 func scriptPartOf(ts *testscript.TestScript, _ bool, args []string) {
 	whole, part := []byte(ts.ReadFile(args[0])), []byte(ts.ReadFile(args[1]))
 	least, err := strconv.Atoi(args[2])
@@ -94,7 +104,7 @@ func scriptPartOf(ts *testscript.TestScript, _ bool, args []string) {
 	if len(part) < least {
 		ts.Fatalf("%s has %d bytes, want at least %d", args[1], len(part), least)
 	}
-	if !bytes.Contains(whole, part) {
+	if !bytes.Contains(whole, part) || len(args) > 3 && !bytes.HasSuffix(whole, part) {
 		ts.Fatalf("%s (%d bytes) is no part of %s (%d bytes)", args[1], len(part), args[0], len(whole))
 	}
 }

@@ -87,6 +87,10 @@ func immutable(typ types.Type, seen map[types.Type]bool) bool {
 		return true
 	}
 	seen[typ] = true
+	if pointer, ok := typ.(*types.Pointer); ok { // a large table, made by a function; an array has no methods
+		array, ok := pointer.Elem().(*types.Array)
+		return ok && immutable(array, seen)
+	}
 	switch u := typ.Underlying().(type) {
 	case *types.Basic, *types.Signature:
 		return true
@@ -103,7 +107,7 @@ func immutable(typ types.Type, seen map[types.Type]bool) bool {
 			}
 		}
 		return true
-	default: // pointers, interfaces, channels
+	default: // named pointers, interfaces, channels
 		return false
 	}
 }

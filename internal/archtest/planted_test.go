@@ -74,6 +74,8 @@ var planted = []struct {
 	{"core", "address", "internal/wire/a.go", `var n = 0; func f() *int { return &n }`, "its address taken"},
 	{"core", "pointer method", "internal/wire/a.go", `type c struct{ n int }; func (c *c) add() {}; var n = c{}; func f() { n.add() }`, "its address taken"},
 	{"core", "pointer", "internal/wire/a.go", `import "math/rand/v2"; var r = rand.New(rand.NewPCG(1, 2))`, "can change behind a pointer"},
+	{"core", "pointer to a table", "internal/wire/a.go", `var t = f(); func f() *[9]int { return new([9]int) }; func g() int { return t[1] }`, ""},
+	{"core", "table written through a pointer", "internal/wire/a.go", `var t = f(); func f() *[9]int { return new([9]int) }; func g() { t[1] = 1 }`, "t is written"},
 	{"core", "shadowed", "internal/wire/a.go", `var n = 0; func f() { n := 1; n++ }`, ""},
 
 	{"sizes", "long function", "internal/web/a.go", "func f() {" + strings.Repeat("\n", 70) + "}", "f has 71 lines"},

@@ -13,14 +13,19 @@ node                        < sim, daemon, web
 codec                       < sim, ingest, playback
 udp, ingest, playback, web  < daemon
 sim, daemon, demo           < cmd/streamer
-lab/netlab                  < lab
+node, codec                 < lab/load
+lab/netlab, lab/tools, lab/players < lab
 NONE                        < demo/generate, archtest
 `
 
 // TestImportRule says what test files may import beyond their own package's rule, and why.
 const TestImportRule = `
-# A test in package daemon compares it with the simulator (driver parity).
+# The simulator's runs are compared with the daemon's (driver parity).
 daemon: sim
+# Real broadcast tools play into the source port.
+ingest: lab/tools
+# Real players play what playback serves.
+lab/players: playback
 `
 
 // ModuleRule says which packages may import a module, or a package of the standard library that needs watching. Modules
@@ -32,7 +37,7 @@ github.com/alecthomas/kong:     cmd/streamer
 github.com/flynn/noise:         link
 golang.org/x/crypto:            identity wire link mesh node
 golang.org/x/net:               udp
-golang.org/x/sys:               udp daemon cmd/streamer lab/netlab lab
+golang.org/x/sys:               udp daemon cmd/streamer lab lab/load lab/netlab
 golang.org/x/term:              cmd/streamer
 golang.org/x/text:              codec ingest
 
@@ -41,8 +46,8 @@ go.uber.org/goleak:              TESTS
 
 log/slog:  identity udp daemon ingest playback web cmd/streamer
 log:       NONE
-flag:      demo/generate
-unsafe:    udp
+flag:      demo/generate lab/load
+unsafe:    udp lab/load
 math/rand: NONE
 `
 
@@ -54,7 +59,7 @@ var corePackages = []string{
 // coreImports are the packages of the standard library that the core may use: those that only compute. A pattern that
 // ends in /... holds for all below.
 var coreImports = []string{
-	"bytes", "cmp", "container/heap", "crypto/...", "encoding/...", "errors", "fmt", "hash/...", "io", "iter", "maps",
+	"bytes", "cmp", "container/heap", "crypto/...", "encoding/...", "errors", "fmt", "hash", "hash/...", "io", "iter", "maps",
 	"math", "math/bits", "math/rand/v2", "net/netip", "net/url", "slices", "sort", "strconv", "strings", "time",
 	"unicode", "unicode/...",
 	"log/slog", // for LogValue, which keeps keys out of logs; ModuleRule says who
@@ -85,8 +90,8 @@ var coreImmutable = []string{
 	"github.com/flynn/noise.CipherSuite", "encoding/binary.bigEndian", "encoding/binary.littleEndian",
 }
 
-// programs are the directories of package main: the only binary, and what go generate runs.
-var programs = []string{"cmd/streamer", "internal/demo/generate"}
+// programs are the directories of package main: the only binary, what go generate runs, and the lab's load.
+var programs = []string{"cmd/streamer", "internal/demo/generate", "lab/load"}
 
 // Limits for files that people write and read. Tests and generated files are exempt.
 const (
