@@ -78,7 +78,7 @@ time, %d times. Goal (design, section 6): 300 ms median, 700 ms at the 95th perc
 func audioFromStart(t *testing.T, source *node, name string, h *netlab.Host) time.Duration {
 	t.Helper()
 	nd := startNode(t, h, name, "listen", source.link(source), "--player", "none", "--port", "0")
-	defer nd.Kill()
+	defer nd.leave(t) // a killed one would hold its place at the source for a while
 	firstByte(t, nd, source.ready.StationID)
 	return time.Since(nd.began)
 }
@@ -87,7 +87,7 @@ func audioFromStart(t *testing.T, source *node, name string, h *netlab.Host) tim
 func audioFromTune(t *testing.T, source *node, name string, h *netlab.Host) time.Duration {
 	t.Helper()
 	nd := startNode(t, h, name, "run", "--port", "0")
-	defer nd.Kill()
+	defer nd.leave(t) // a killed one would hold its place at the source for a while
 	began := time.Now()
 	nd.tune(t, source.link(source))
 	firstByte(t, nd, source.ready.StationID)

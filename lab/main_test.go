@@ -64,7 +64,7 @@ func await(t *testing.T, limit time.Duration, what string, done func() bool) tim
 		if time.Since(began) > limit {
 			t.Fatalf("not within %v: %s", limit, what)
 		}
-		time.Sleep(5 * time.Millisecond)
+		pass(t, 5*time.Millisecond)
 	}
 	return time.Since(began)
 }

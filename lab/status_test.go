@@ -5,6 +5,7 @@
 package lab
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -41,8 +42,26 @@ type stationStatus struct {
 type peerStatus struct {
 	NodeID  string  `json:"node_id"`
 	Addr    string  `json:"addr"`
-	Classes uint16  `json:"classes"` // bit i: chunks with sequence mod 16 == i
+	Classes classes `json:"classes"`
 	RTTMS   float64 `json:"rtt_ms"`
+}
+
+// classes is a set of classes of chunks: bit i stands for the chunks with sequence mod 16 == i. JSON has a list of numbers.
+type classes uint16
+
+func (c *classes) UnmarshalJSON(b []byte) error {
+	var list []int
+	if err := json.Unmarshal(b, &list); err != nil {
+		return err
+	}
+	*c = 0
+	for _, i := range list {
+		if i < 0 || i > 15 {
+			return fmt.Errorf("class %d", i)
+		}
+		*c |= 1 << i
+	}
+	return nil
 }
 
 func (s stationStatus) String() string {
@@ -50,11 +69,11 @@ func (s stationStatus) String() string {
 	fmt.Fprintf(&b, "%s %s hops %d buffer %.0f ms lag %.0f ms received %d repaired %d missing %d duplicate %d parents",
 		s.Role, s.Codec, s.Hops, s.BufferMS, s.LagMS, s.Chunks.Received, s.Chunks.Repaired, s.Chunks.Missing, s.Chunks.Duplicate)
 	for _, p := range s.Parents {
-		fmt.Fprintf(&b, " %s/%04x", p.Addr, p.Classes)
+		fmt.Fprintf(&b, " %s/%04x", p.Addr, uint16(p.Classes))
 	}
 	b.WriteString(" children")
 	for _, c := range s.Children {
-		fmt.Fprintf(&b, " %s/%04x", c.Addr, c.Classes)
+		fmt.Fprintf(&b, " %s/%04x", c.Addr, uint16(c.Classes))
 	}
 	return b.String()
 }
@@ -103,12 +122,23 @@ func report(t *testing.T, nodes ...*node) {
 	}
 }
 
-// requireWhole fails the test for every node that missed a chunk.
-func requireWhole(t *testing.T, nodes ...*node) {
+// missing is how many chunks each node has missed since it tuned in.
+func missing(t *testing.T, nodes ...*node) map[*node]uint64 {
+	t.Helper()
+	m := make(map[*node]uint64, len(nodes))
+	for _, nd := range nodes {
+		m[nd] = nd.station(t).Chunks.Missing
+	}
+	return m
+}
+
+// requireWhole fails the test for every node that missed a chunk, beside those missed before: nil is none.
+func requireWhole(t *testing.T, before map[*node]uint64, nodes ...*node) {
 	t.Helper()
 	for _, nd := range nodes {
-		if s := nd.station(t); s.Chunks.Missing != 0 || s.Chunks.Received == 0 {
-			t.Errorf("%s missed %d chunks of %d: %v", nd.Name, s.Chunks.Missing, s.Chunks.Missing+s.Chunks.Received, s)
+		s := nd.station(t)
+		if missed := s.Chunks.Missing - before[nd]; missed != 0 || s.Chunks.Received == 0 {
+			t.Errorf("%s missed %d chunks of %d: %v", nd.Name, missed, s.Chunks.Missing+s.Chunks.Received, s)
 		}
 	}
 }

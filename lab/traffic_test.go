@@ -26,23 +26,23 @@ func TestRateCapRespected(t *testing.T) {
 		sourceUpload: "300k", listenerUpload: "300k",
 	})
 	nodes := append([]*node{p.source}, p.listeners...)
-	before := make([]netlab.Counts, len(nodes))
+	before, sent := missing(t, p.listeners...), make([]netlab.Counts, len(nodes))
 	var most []func() int
 	for i, nd := range nodes {
-		before[i] = nd.host.Sent()
+		sent[i] = nd.host.Sent()
 		most = append(most, nd.host.Meter(time.Second))
 	}
 	window := 15 * time.Second
 	pass(t, window)
 	report(t, nodes...)
 	for i, nd := range nodes {
-		mean := float64(nd.host.Sent().Sub(before[i]).Bytes) * 8 / window.Seconds()
+		mean := float64(nd.host.Sent().Sub(sent[i]).Bytes) * 8 / window.Seconds()
 		t.Logf("%s: %.0f bit/s, %d bits in the busiest second, cap %d", nd.Name, mean, most[i]()*8, capBPS)
 		if most[i]() > capBPS/8+burst {
 			t.Errorf("%s sent %d bytes in a second, its cap is %d", nd.Name, most[i](), capBPS/8)
 		}
 	}
-	requireWhole(t, p.listeners...)
+	requireWhole(t, before, p.listeners...)
 }
 
 // An expense is what it took to carry audio.

@@ -201,7 +201,7 @@ func (c *crowd) join(now mono.Time) {
 		child.node.HandleCommand(now, node.WallClockCommand{UnixMilli: time.Now().UnixMilli()}, &c.out)
 		c.drain(c.up)
 		child.node.HandleCommand(now, node.TuneCommand{
-			Station: c.station, Role: node.RoleRelay, Peers: []netip.AddrPort{c.peer},
+			Station: c.station, Role: node.RoleListener, Peers: []netip.AddrPort{c.peer},
 		}, &c.out)
 		c.drain(c.up)
 	}

@@ -71,7 +71,7 @@ usr = source
 	if err != nil {
 		return err
 	}
-	return withSound(ctx, j.Dir, rate, func(ctx context.Context, env []string) error {
+	return withSound(ctx, rate, func(ctx context.Context, env []string) error {
 		return withDisplay(ctx, func(ctx context.Context, display string) error {
 			env := append(env, "DISPLAY="+display, "ALSA_CONFIG_PATH="+alsa)
 			return recordWith(ctx, j, env, "butt", "-x", "-c", config)

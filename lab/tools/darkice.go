@@ -62,7 +62,7 @@ genre = test
 	if err != nil {
 		return err
 	}
-	return withSound(ctx, j.Dir, rate, func(ctx context.Context, env []string) error {
+	return withSound(ctx, rate, func(ctx context.Context, env []string) error {
 		return recordWith(ctx, j, env, "darkice", "-v", "5", "-c", config)
 	})
 }

@@ -11,7 +11,7 @@ import (
 func ffmpegTools() []Tool {
 	tool := func(name string, scheme string, options ...string) Tool {
 		return Tool{
-			Name: name, Program: []string{"ffmpeg"}, Packages: []string{"ffmpeg"}, Formats: Formats(), Retitles: true,
+			Name: name, Program: []string{"ffmpeg"}, Packages: []string{"ffmpeg"}, Formats: Formats(), Titles: tagged(),
 			run: func(ctx context.Context, _ Tool, j Job) error { return runFFmpeg(ctx, j, scheme, options) },
 		}
 	}
@@ -39,13 +39,13 @@ func runFFmpeg(ctx context.Context, j Job, scheme string, options []string) erro
 func curlTools() []Tool {
 	return []Tool{
 		{
-			Name: "curl", Program: []string{"curl"}, Packages: []string{"curl"}, Formats: Formats(), Retitles: true,
+			Name: "curl", Program: []string{"curl"}, Packages: []string{"curl"}, Formats: Formats(), Titles: tagged(),
 			run: func(ctx context.Context, _ Tool, j Job) error {
 				return run(command(ctx, "curl", curlArgs(j, j.File)...))
 			},
 		},
 		{
-			Name: "curl chunked", Program: []string{"curl"}, Packages: []string{"curl"}, Formats: Formats(), Retitles: true,
+			Name: "curl chunked", Program: []string{"curl"}, Packages: []string{"curl"}, Formats: Formats(), Titles: tagged(),
 			run: func(ctx context.Context, _ Tool, j Job) error {
 				f, err := os.Open(j.File)
 				if err != nil {

@@ -12,23 +12,24 @@ import (
 func shoutTools() []Tool {
 	gst := func(name, protocol string, formats ...Format) Tool {
 		return Tool{
-			Name: name, Program: []string{"gst-launch-1.0"}, Formats: formats, Retitles: true,
+			Name: name, Program: []string{"gst-launch-1.0"}, Formats: formats,
+			Titles:   []Format{MP3, Vorbis, OggFLAC}, // its parsers drop the tags of the others
 			Packages: []string{"gstreamer1.0-tools", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"},
 			run:      func(ctx context.Context, _ Tool, j Job) error { return runGStreamer(ctx, j, protocol) },
 		}
 	}
 	ez := func(name, protocol string, formats ...Format) Tool {
 		return Tool{
-			Name: name, Program: []string{"ezstream"}, Packages: []string{"ezstream"}, Formats: formats, Retitles: true,
+			Name: name, Program: []string{"ezstream"}, Packages: []string{"ezstream"}, Formats: formats, Titles: tagged(),
 			run: func(ctx context.Context, _ Tool, j Job) error { return runEzstream(ctx, j, protocol) },
 		}
 	}
 	return []Tool{
 		{
-			Name: "ices2", Program: []string{"ices2"}, Packages: []string{"ices2"}, Formats: []Format{Vorbis}, Retitles: true,
+			Name: "ices2", Program: []string{"ices2"}, Packages: []string{"ices2"}, Formats: []Format{Vorbis}, Titles: tagged(),
 			run: runIces,
 		},
-		ez("ezstream", "HTTP", MP3, Vorbis, Opus, OggFLAC, WebM),
+		ez("ezstream", "HTTP", MP3, Vorbis, Opus, OggFLAC), // its libshout refuses WebM
 		ez("ezstream shoutcast", "ICY", MP3),
 		gst("gstreamer", "http", MP3, Vorbis, Opus, OggFLAC, WebM),
 		gst("gstreamer shoutcast", "icy", MP3),
@@ -60,11 +61,11 @@ func runIces(ctx context.Context, _ Tool, j Job) error {
 func runEzstream(ctx context.Context, j Job, protocol string) error {
 	format := map[Format]string{MP3: "MP3", Vorbis: "Ogg", Opus: "Ogg", OggFLAC: "Ogg", WebM: "WebM"}[j.Format]
 	config, err := j.write("ezstream.xml", fmt.Sprintf(`<ezstream>
-<servers><server><name>s</name><protocol>%s</protocol><hostname>%s</hostname><port>%d</port><password>%s</password>
+<servers><server><protocol>%s</protocol><hostname>%s</hostname><port>%d</port><password>%s</password>
  <reconnect_attempts>1</reconnect_attempts></server></servers>
-<streams><stream><name>t</name><server>s</server><intake>i</intake><mountpoint>%s</mountpoint><format>%s</format>
+<streams><stream><mountpoint>%s</mountpoint><format>%s</format>
  <stream_name>Streamer test</stream_name><stream_genre>test</stream_genre></stream></streams>
-<intakes><intake><name>i</name><type>file</type><filename>%s</filename><stream_once>yes</stream_once></intake></intakes>
+<intakes><intake><type>file</type><filename>%s</filename><stream_once>yes</stream_once></intake></intakes>
 </ezstream>
 `, protocol, j.Server.Host, j.Server.Port, j.Server.Password, j.Server.Mount, format, j.File))
 	if err != nil {

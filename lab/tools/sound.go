@@ -17,8 +17,14 @@ const soundStart = 20 * time.Second
 
 // withSound runs use with a PulseAudio server of its own that has one sink, "radio", and nothing else: what is played there
 // is what a tool records from radio.monitor. env is for every program that is to use it.
-func withSound(ctx context.Context, dir string, rate int, use func(ctx context.Context, env []string) error) error {
-	socket := filepath.Join(dir, "pulse")
+func withSound(ctx context.Context, rate int, use func(ctx context.Context, env []string) error) error {
+	// The address of a Unix socket has 107 bytes; a test's own directory may need more.
+	dir, err := os.MkdirTemp("", "sound")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // nothing in it is worth keeping
+	socket := filepath.Join(dir, "radio.sock")
 	env := []string{
 		"HOME=" + dir, "XDG_RUNTIME_DIR=" + dir, "XDG_CONFIG_HOME=" + dir, "PULSE_SERVER=unix:" + socket,
 		"DBUS_SESSION_BUS_ADDRESS=disabled:",
@@ -31,7 +37,7 @@ func withSound(ctx context.Context, dir string, rate int, use func(ctx context.C
 	cmd.Env = append(os.Environ(), env...)
 	served := make(chan error, 1)
 	go func() { served <- run(cmd); close(served) }()
-	err := awaitSocket(ctx, socket, served)
+	err = awaitSocket(ctx, socket, served)
 	if err == nil {
 		err = use(ctx, env)
 	}

@@ -40,6 +40,9 @@ const (
 // Formats returns all formats.
 func Formats() []Format { return []Format{MP3, AAC, Vorbis, Opus, OggFLAC, FLAC, WebM} }
 
+// tagged are the formats whose samples have a title in the file.
+func tagged() []Format { return []Format{MP3, Vorbis, Opus, OggFLAC, FLAC, WebM} }
+
 // Extension returns the usual end of a file's name, with the dot.
 func (f Format) Extension() string {
 	switch f {
@@ -101,13 +104,16 @@ type Tool struct {
 	Program  []string // all that must be in PATH
 	Packages []string // Debian packages of them
 	Formats  []Format
-	Encodes  bool // it decodes the file and encodes anew: what it sends is known only from the wire
-	Retitles bool // it sends the file's title, by request or in the stream
+	Encodes  bool     // it decodes the file and encodes anew: what it sends is known only from the wire
+	Titles   []Format // those in which it tells the file's title, by request or in the stream
 	run      func(ctx context.Context, t Tool, j Job) error
 }
 
 // Supports tells whether the tool can send f.
 func (t Tool) Supports(f Format) bool { return slices.Contains(t.Formats, f) }
+
+// Retitles tells whether the tool tells the title of a file of format f.
+func (t Tool) Retitles(f Format) bool { return slices.Contains(t.Titles, f) }
 
 // Run sends the job's file once, at the tool's own pace, and returns when the tool has ended. The error has the end of what
 // the tool said.
