@@ -27,7 +27,7 @@ func (s *Server) serveConn(ctx context.Context, raw net.Conn) {
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
 	defer raw.Close() //nolint:errcheck // nothing is left to say to the peer
-	if tcp, ok := raw.(*net.TCPConn); ok {
+	if tcp, ok := raw.(interface{ SetReadBuffer(bytes int) error }); ok {
 		_ = tcp.SetReadBuffer(receiveBuffer)
 	}
 	conn := &sourceConn{Conn: raw}
@@ -62,11 +62,15 @@ func (c *client) serve(ctx context.Context, h head) (again bool) {
 		return false
 	case dialectHTTP:
 	}
+	path, query := splitTarget(h.target)
 	switch h.method {
 	case "SOURCE", "PUT", "POST":
-		return c.icecast(ctx, h)
+		if isUpdatePath(path) {
+			return c.post(h, query)
+		}
+		return c.icecast(ctx, h, path)
 	case "GET", "HEAD":
-		return c.get(h)
+		return c.get(h, path, query)
 	case "OPTIONS":
 		c.reply(http.StatusOK, "Allow: OPTIONS, GET, HEAD, SOURCE, PUT, POST", "Connection: keep-alive")
 		return true
@@ -76,10 +80,9 @@ func (c *client) serve(ctx context.Context, h head) (again bool) {
 }
 
 // icecast takes a SOURCE, PUT or POST: a probe without a login, a refusal, or the source itself.
-func (c *client) icecast(ctx context.Context, h head) (again bool) {
-	mount, _ := splitTarget(h.target)
+func (c *client) icecast(ctx context.Context, h head, mount string) (again bool) {
 	if status := c.login(h, ""); status != 0 {
-		return c.unauthorized(status)
+		return c.unauthorized(status) && !h.hasBody()
 	}
 	if own := c.srv.cfg.Mount; own != "" && !sameMount(mount, own) {
 		c.refuse(http.StatusNotFound, fmt.Errorf("no mount %q here: set the tool's mount to %q", mount, own))
@@ -196,30 +199,49 @@ func (c *client) ultravox() {
 }
 
 // get answers titles and politely refuses the rest: butt polls for statistics every 3 s and takes any 404.
-func (c *client) get(h head) (again bool) {
-	path, query := splitTarget(h.target)
-	switch path {
-	case "/admin/metadata", "/admin.cgi":
-	case "/":
+func (c *client) get(h head, path, query string) (again bool) {
+	switch {
+	case isUpdatePath(path):
+		return c.update(h, query)
+	case path == "/":
 		c.refuseText(http.StatusNotFound, "This is Streamer's source port: point a broadcast tool at it.\n")
-		return false
 	default:
 		c.reply(http.StatusNotFound)
+	}
+	return false
+}
+
+// post takes a title as a form: what libshout sends when it learns that there is POST.
+func (c *client) post(h head, query string) (again bool) {
+	length, err := h.contentLength()
+	chunked, _ := h.chunked()
+	if err != nil || chunked || length > headBytesMax {
+		c.refuseText(http.StatusRequestEntityTooLarge, "want a form of at most 16 KiB with its Content-Length\n")
 		return false
 	}
+	form := make([]byte, length)
+	if _, err := io.ReadFull(c.r, form); err != nil {
+		return false
+	}
+	return c.update(h, string(form)+"&"+query)
+}
+
+func isUpdatePath(path string) bool { return path == "/admin/metadata" || path == "/admin.cgi" }
+
+// update changes the title of the current source.
+func (c *client) update(h head, query string) (again bool) {
 	u := parseUpdate(query)
 	if status := c.login(h, u.password); status != 0 {
 		return c.unauthorized(status)
 	}
-	if u.mode != "updinfo" {
+	switch {
+	case u.mode != "updinfo":
 		c.refuseText(http.StatusBadRequest, "only mode=updinfo is supported\n")
-		return false
-	}
-	if !c.srv.retitle(u.mount, u.event) {
+	case !c.srv.retitle(u.mount, u.event):
 		c.metadataReply(http.StatusBadRequest, "Source does not exist", 0)
-		return false
+	default:
+		c.metadataReply(http.StatusOK, "Metadata update successful", 1)
 	}
-	c.metadataReply(http.StatusOK, "Metadata update successful", 1)
 	return false
 }
 
@@ -316,12 +338,12 @@ func (c *client) write(text string) error {
 
 // linger lets the last answer arrive: closing with unread bytes would reset the connection and lose it.
 func (c *client) linger() {
-	tcp, ok := c.conn.Conn.(*net.TCPConn)
-	if !ok || tcp.CloseWrite() != nil {
+	half, ok := c.conn.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	_ = tcp.SetReadDeadline(time.Now().Add(lingerTimeout))
-	_, _ = io.CopyN(io.Discard, tcp, lingerBytesMax)
+	_ = c.conn.SetReadDeadline(time.Now().Add(lingerTimeout))
+	_, _ = io.CopyN(io.Discard, c.conn, lingerBytesMax)
 }
 
 // sameMount compares mounts as people write them: the slash in front may be missing.

@@ -178,3 +178,10 @@ func (h head) contentLength() (int64, error) {
 	}
 	return n, nil
 }
+
+// hasBody tells whether the client may send bytes that are not another request, whatever it is answered.
+func (h head) hasBody() bool {
+	length, err := h.contentLength()
+	chunked, _ := h.chunked()
+	return err != nil || length > 0 || chunked
+}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"streamer/internal/codec"
@@ -100,8 +101,11 @@ func (s *Server) stream(ctx context.Context, ss *session, conn *sourceConn, body
 	conn.idle = func() error { return s.feed.flush(ctx) }
 	err := s.feed.run(ctx, body)
 	conn.live = nil
-	if cause := context.Cause(ctx); cause != nil {
+	switch cause := context.Cause(ctx); {
+	case cause != nil:
 		err = cause
+	case errors.Is(err, syscall.ECONNRESET):
+		err = nil // a tool that never read our answer, as ffmpeg's old mode, or was killed: nothing to repair
 	}
 	s.meter.disconnect(err)
 	s.cfg.Station.Waiting()

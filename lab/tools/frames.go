@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +23,7 @@ func Frames(ctx context.Context, file string) ([]string, error) {
 		return nil, fmt.Errorf("hash the packets of %s (apt-get install ffmpeg): %w", file, err)
 	}
 	var hashes []string
+	last := 0 // bytes of the last packet
 	for line := range strings.Lines(out.String()) {
 		if strings.HasPrefix(line, "#") {
 			continue
@@ -28,12 +31,36 @@ func Frames(ctx context.Context, file string) ([]string, error) {
 		fields := strings.Split(strings.TrimSpace(line), ",")
 		if len(fields) >= 6 {
 			hashes = append(hashes, strings.TrimSpace(fields[5]))
+			last, _ = strconv.Atoi(strings.TrimSpace(fields[4]))
+		}
+	}
+	if len(hashes) > 0 && strings.HasSuffix(file, MP3.Extension()) {
+		if cut, err := cutShort(file, last); err != nil {
+			return nil, err
+		} else if cut {
+			hashes = hashes[:len(hashes)-1]
 		}
 	}
 	if len(hashes) == 0 {
 		return nil, fmt.Errorf("no packets in %s", file)
 	}
 	return hashes, nil
+}
+
+// cutShort tells whether the last packet of an MP3 file, so many bytes at its end, is less than a frame: a tool was stopped
+// in the middle of it. ffmpeg takes it for a packet.
+func cutShort(file string, last int) (bool, error) {
+	data, err := os.ReadFile(file)
+	if err != nil || last < 4 || last > len(data) {
+		return true, err
+	}
+	h := data[len(data)-last:]
+	if h[0] != 0xFF || h[1]&0xFE != 0xFA { // MPEG-1 layer III is all that the tools here send
+		return false, nil
+	}
+	kbps := [16]int{0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320}[h[2]>>4]
+	hz := [4]int{44100, 48000, 32000, 1 << 30}[h[2]>>2&3]
+	return last < 144*1000*kbps/hz+int(h[2]>>1&1), nil
 }
 
 // A Difference tells how far what came out is what went in.
