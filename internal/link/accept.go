@@ -76,7 +76,7 @@ func (t *Table) handleInit(now mono.Time, b []byte, out *Output) {
 // repeatResp answers an INIT that came again: RESP may have been lost.
 func (t *Table) repeatResp(now mono.Time, index uint32, out *Output) {
 	l := t.at(index)
-	if l == nil || l.state != stateHalfOpen || l.addr != t.rx.from {
+	if l == nil || l.state != stateHalfOpen { // its address is this one: the cookie is bound to it
 		t.drop(DropCookieUsed)
 		return
 	}
@@ -99,10 +99,6 @@ func (t *Table) accept(now mono.Time, i wire.Init, out *Output) uint32 {
 		return 0
 	}
 	peer := identity.NodeID(state.PeerStatic())
-	if peer == t.self {
-		t.drop(DropSelf)
-		return 0
-	}
 	l := t.newLink(t.rx.from)
 	reply := wire.HandshakePayload{Sender: l.local, Instance: t.instance}.Append(nil)
 	message, receive, send, err := state.WriteMessage(nil, reply)

@@ -18,7 +18,6 @@ const (
 	DropFull                          // too many links or handshakes
 	DropGlare                         // both sides dialled, and this node's dial goes on
 	DropHandshake                     // Noise refused it
-	DropSelf                          // from this node itself
 	DropUnknownLink                   // no link has this index
 	DropReplay                        // seen before, or too old
 	DropOldKey                        // under a key that is forgotten
@@ -51,8 +50,6 @@ func (r DropReason) String() string {
 		return "glare"
 	case DropHandshake:
 		return "handshake"
-	case DropSelf:
-		return "self"
 	case DropUnknownLink:
 		return "unknown_link"
 	case DropReplay:

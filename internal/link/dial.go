@@ -148,22 +148,9 @@ func (t *Table) handleCookie(now mono.Time, b []byte, out *Output) {
 		t.remove(now, l, ending{reason: DownOtherPeer}, out)
 	case other != nil && other.alive(now):
 		t.remove(now, l, ending{reason: DownDuplicate}, out)
-	case t.yields(l, key):
-		// The peer dialled too, is ahead and goes first: its DATA will make this link. If not, the HELLO is repeated.
 	default:
 		t.sendInit(now, l, c.Cookie, out)
 	}
-}
-
-// yields reports whether a half-open link from the same address makes this dial needless: of two that dial each other the
-// one with the lower id goes on.
-func (t *Table) yields(l *link, key identity.NodeID) bool {
-	for _, h := range t.half {
-		if h.addr == l.addr && h.peer == key {
-			return key.Compare(t.self) < 0
-		}
-	}
-	return false
 }
 
 // sendInit writes the first Noise message and sends it.
@@ -208,7 +195,7 @@ func (t *Table) handleResp(now mono.Time, b []byte, out *Output) {
 		t.remove(now, l, ending{reason: DownRefused}, out)
 		return
 	}
-	if a := t.byPeer[l.peer]; a != nil && a.initiator && a.instance == payload.Instance && a.alive(now) {
+	if a := t.byPeer[l.peer]; a != nil && a.initiator && a.alive(now) {
 		// Another dial to the same peer was faster. The peer has not heard that this one came so far.
 		t.remove(now, l, ending{reason: DownDuplicate}, out)
 		return

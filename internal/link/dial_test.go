@@ -191,3 +191,43 @@ func TestVersions(t *testing.T) {
 		t.Errorf("a later HELLO is answered with %x, %v", answer, err)
 	}
 }
+
+// The responder is restarted when the initiator has a cookie of its former life.
+func TestDialAcrossRestart(t *testing.T) {
+	n := newNetwork(t, 1)
+	a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
+	a.dial(b)
+	n.run(2 * n.delay)
+	b.start(9)
+	n.run(5 * time.Second)
+	if b.drops(link.DropCookie) == 0 {
+		t.Error("the old cookie was never used: the test proves nothing")
+	}
+	wantEvents(t, a, "up 1 b")
+	wantEvents(t, b, "up 1 a")
+}
+
+// Answers that were not asked for, by their nonce or their address, are refused.
+func TestUnasked(t *testing.T) {
+	n := newNetwork(t, 1)
+	a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
+	elsewhere := netip.MustParseAddrPort("198.51.100.1:9")
+	n.filter = func(from, to netip.AddrPort, d []byte) bool {
+		if to == a.addr && d[0] != byte(wire.DatagramData) {
+			before := a.drops(link.DropUnasked)
+			a.receive(elsewhere, append([]byte(nil), d...))
+			if c, err := wire.ParseCookieReply(d); err == nil {
+				c.Nonce[7] ^= 1
+				a.receive(from, c.Append(nil))
+				before++
+			}
+			if got := a.drops(link.DropUnasked) - before; got != 1 {
+				t.Errorf("type %d from elsewhere or with a wrong nonce is taken", d[0])
+			}
+		}
+		return true
+	}
+	a.dial(b)
+	n.run(time.Second)
+	wantEvents(t, a, "up 1 b")
+}

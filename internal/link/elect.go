@@ -4,6 +4,7 @@ package link
 
 import (
 	"slices"
+	"time"
 
 	"streamer/internal/mono"
 	"streamer/internal/wire"
@@ -12,6 +13,9 @@ import (
 // glareMax is how far apart two links between the same runs of two nodes may come up, one dialled by each, and still be
 // taken for dials that crossed: no dial lasts longer.
 const glareMax = 2 * dialMax
+
+// electMax is how long a link that ought to stay may take to be heard; then the other one stays.
+const electMax = time.Second
 
 // ending is why a link is removed; the zero value tells nobody.
 type ending struct {
@@ -69,8 +73,8 @@ func (t *Table) claim(l *link) {
 	}
 }
 
-// elect ends one of two links between the same two nodes, after l was heard. Both nodes come to the same result, each on
-// its own, and only when the winner has been heard: then both have its keys.
+// elect ends one of two links between the same two nodes, of which l is one. Both nodes come to the same result, each on
+// its own, and only when the winner has been heard: then both have its keys, and the path is known to carry packets.
 func (t *Table) elect(now mono.Time, l *link, out *Output) {
 	for i := 0; i < len(t.spare); i++ {
 		s := t.spare[i]
@@ -78,30 +82,32 @@ func (t *Table) elect(now mono.Time, l *link, out *Output) {
 		if s.peer != l.peer || a == nil {
 			continue
 		}
-		switch winner := t.winner(a, s); {
-		case !winner.answered:
-		case winner == a:
-			t.remove(now, s, ending{reason: DownDuplicate}, out)
-			i--
-		default:
-			t.remove(now, a, ending{reason: DownReplaced}, out) // and s takes its place
-			i--
+		winner, loser := t.winner(a, s)
+		if !winner.answered && now >= s.upSince.Add(electMax) {
+			winner, loser = loser, winner
 		}
+		if !winner.answered {
+			continue
+		}
+		why := ending{reason: DownReplaced}
+		if loser == s {
+			why.reason = DownDuplicate
+		}
+		t.remove(now, loser, why, out) // a spare takes the place of what was announced
+		i--
 	}
 }
 
 // winner says which of two links stays: the announced one or the spare, which is younger. A node that was restarted, or
 // that lost the old link, dials again: then the younger is right. When both dialled, the lower id's dial stays.
-func (t *Table) winner(announced, spare *link) *link {
-	switch {
-	case announced.instance != spare.instance,
-		announced.initiator == spare.initiator,
-		spare.upSince.Sub(announced.upSince) > glareMax:
-		return spare
-	case announced.initiator == (t.self.Compare(announced.peer) < 0):
-		return announced
+func (t *Table) winner(announced, spare *link) (winner, loser *link) {
+	crossed := announced.instance == spare.instance &&
+		announced.initiator != spare.initiator &&
+		spare.upSince.Sub(announced.upSince) <= glareMax
+	if crossed && announced.initiator == (t.self.Compare(announced.peer) < 0) {
+		return announced, spare
 	}
-	return spare
+	return spare, announced
 }
 
 // remove forgets a link. When it was the one in service, a spare takes its place.

@@ -78,6 +78,9 @@ func TestBothDialOnTwoPaths(t *testing.T) {
 		checkBalance(t, a)
 		checkBalance(t, b)
 		ia, _ := a.table.Peer(a.only())
+		if lower := a.key.Public().Compare(b.key.Public()) < 0; gap == 0 && ia.Initiator != lower {
+			t.Error("of two dials that cross the higher id's stays")
+		}
 		ib, _ := b.table.Peer(b.only())
 		if ia.Initiator == ib.Initiator {
 			t.Errorf("gap %d ms: initiator %v at a, %v at b", gap, ia.Initiator, ib.Initiator)
@@ -152,7 +155,7 @@ func TestDialAfterLoss(t *testing.T) {
 	n := newNetwork(t, 1)
 	a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
 	a.dial(b)
-	n.run(15 * time.Second)
+	n.run(3 * time.Second)
 	n.lossPM = 1000
 	a.close(a.only(), wire.CloseDone) // and nobody hears it
 	n.lossPM = 0
@@ -179,4 +182,60 @@ func TestTwoAddressesOfOnePeer(t *testing.T) {
 	wantEvents(t, a, "up 1 b", "down 2 b duplicate")
 	wantEvents(t, b, "up 1 a")
 	checkOneLink(t, a, b)
+}
+
+// A node that is linked is not linked again at another address, whoever dialled.
+func TestDialOtherAddressOfLinkedPeer(t *testing.T) {
+	n := newNetwork(t, 1)
+	a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
+	a2, b2 := netip.MustParseAddrPort("[2001:db8::1]:8466"), netip.MustParseAddrPort("[2001:db8::2]:8466")
+	rewrite(n, a, b, a2, b2)
+	b.dial(a)
+	n.run(3 * time.Second)
+	a.table.Dial(n.now, b2, [32]byte{}, &a.out)
+	a.flush()
+	n.run(3 * time.Second)
+	wantEvents(t, a, "up 1 b", "down 2 b duplicate")
+	wantEvents(t, b, "up 1 a")
+	checkOneLink(t, a, b)
+}
+
+// Two dials cross, and the path of the one that ought to stay breaks before its first packet: the other link goes on.
+func TestElectedPathBreaks(t *testing.T) {
+	n := newNetwork(t, 1)
+	a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
+	if b.key.Public().Compare(a.key.Public()) < 0 {
+		a.key, b.key = b.key, a.key
+		a.start(1)
+		b.start(2)
+	}
+	a2, b2 := netip.MustParseAddrPort("[2001:db8::1]:8466"), netip.MustParseAddrPort("[2001:db8::2]:8466")
+	rewrite(n, a, b, a2, b2)
+	both, broken := n.filter, false
+	n.filter = func(from, to netip.AddrPort, d []byte) bool {
+		onSecond := to == a2 || to == b2
+		if onSecond && d[0] == byte(wire.DatagramData) {
+			broken = true
+		}
+		return !(onSecond && broken) && both(from, to, d)
+	}
+	b.dial(a)
+	n.run(time.Millisecond)
+	a.table.Dial(n.now, b2, b.key.Public(), &a.out) // the lower id's
+	a.flush()
+	n.run(2 * time.Second)
+	if !broken {
+		t.Error("the second path was never used: the test proves nothing")
+	}
+	for range 30 { // longer than the silence on the second path may last
+		a.messages, b.messages = nil, nil
+		ida, _ := a.table.Find(b.key.Public())
+		idb, _ := b.table.Find(a.key.Public())
+		a.say(ida, "from a")
+		b.say(idb, "from b")
+		n.run(time.Second)
+		if len(a.messages) != 1 || len(b.messages) != 1 {
+			t.Fatalf("a got %q, b got %q", a.messages, b.messages)
+		}
+	}
 }

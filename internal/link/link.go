@@ -30,6 +30,7 @@ type link struct {
 	initiator bool
 	active    bool // traffic since the last PING
 	answered  bool // an authentic packet has arrived: the peer has the keys
+	judged    bool // a spare whose electMax is over
 	heapAt    int32
 	born      uint64 // order of making, unlike id for every link
 
@@ -64,6 +65,9 @@ func (l *link) deadline() mono.Time {
 			return 0
 		}
 		due := min(l.pingAt(), l.heard.Add(silenceMax))
+		if !l.announced && !l.judged {
+			due = min(due, l.upSince.Add(electMax))
+		}
 		if l.path != nil {
 			due = min(due, l.path.next, l.path.end)
 		}
@@ -93,6 +97,12 @@ func (t *Table) runUp(now mono.Time, l *link, out *Output) {
 	case now >= l.heard.Add(silenceMax):
 		t.remove(now, l, ending{reason: DownSilent}, out)
 		return
+	}
+	if !l.announced && !l.judged && now >= l.upSince.Add(electMax) {
+		l.judged = true
+		if t.elect(now, l, out); l.state == stateGone {
+			return
+		}
 	}
 	if l.path != nil {
 		t.runPath(now, l, out)

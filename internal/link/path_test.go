@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"streamer/internal/link"
+	"streamer/internal/wire"
 )
 
 // pair is two nodes with a link, quiet.
@@ -103,7 +104,7 @@ func TestPathResponseFromElsewhere(t *testing.T) {
 	n, a, b := pair(t, 1)
 	seen := capture(n, a, b)
 	first := a.addr
-	a.say(a.only(), "late")
+	a.say(a.only(), "late, and long enough for a challenge")
 	n.queue = nil
 	late := (*seen)[len(*seen)-1]
 
@@ -116,18 +117,54 @@ func TestPathResponseFromElsewhere(t *testing.T) {
 		}
 		return true
 	}
-	a.say(a.only(), "moved")
+	asked := capture(n, b, a)
+	a.say(a.only(), "moved, and says enough for a challenge or two, which is more than thirty-four bytes")
 	n.run(4 * n.delay)
 	wantEvents(t, b)
+	if len(*asked) == 0 {
+		t.Error("the new address was not asked: the test proves nothing")
+	}
+	wrong := wire.PathResponse{Proof: [8]byte{1, 2, 3}}.Append(nil)
+	a.table.Seal(n.now, a.only(), wrong, &a.out)
 	n.filter = nil
-	n.run(2 * time.Second)
-	a.say(a.only(), "moved")
-	n.run(2 * time.Second)
+	a.flush()
+	n.run(n.delay)
+	wantEvents(t, b)
+	n.run(time.Second)
 	wantEvents(t, b, "addr_changed 1 a 192.0.2.1:9999")
+
+	n.taps = append(n.taps, func(_, to netip.AddrPort, _ []byte) {
+		if to == first {
+			t.Error("something went to the old address")
+		}
+	})
 	b.receive(first, late)
 	n.run(2 * time.Second)
 	wantEvents(t, b)
 	if b.drops(link.DropReplay) != 0 {
 		t.Error("the late packet was refused: the test proves nothing")
+	}
+}
+
+// One packet pays for as many challenges as fit into it, though the link goes on and the address is asked again and again.
+func TestChallengesArePaidFor(t *testing.T) {
+	for _, text := range []string{"", "12345678", "123456789", "a text of three challenges, that is between 102 and 135 bytes, since each costs thirty-four"} {
+		n, a, b := pair(t, 1)
+		victim := netip.MustParseAddrPort("203.0.113.5:53")
+		out := 0
+		n.taps = append(n.taps, func(_, to netip.AddrPort, d []byte) {
+			if to == victim {
+				out += len(d)
+			}
+		})
+		n.filter = func(_, to netip.AddrPort, _ []byte) bool { return to != b.addr }
+		seen := capture(n, a, b)
+		a.say(a.only(), text)
+		n.filter = nil
+		b.receive(victim, bytes.Clone((*seen)[0]))
+		n.run(10 * time.Second)
+		if in := len((*seen)[0]); out != in/34*34 {
+			t.Errorf("%d bytes came in the victim's name, and it got %d, want %d", in, out, in/34*34)
+		}
 	}
 }

@@ -81,7 +81,7 @@ func (s *sender) next(now mono.Time) (h wire.DataHeader, rekeyed bool) {
 type receiver struct {
 	window   window
 	phase    bool
-	first    uint32      // lowest counter that came under the current key
+	first    uint32      // counter of the packet that brought the current key
 	current  cipher.AEAD //
 	previous cipher.AEAD // nil before the first rekey
 	until    mono.Time   // when previous is forgotten
@@ -94,7 +94,7 @@ func (r *receiver) open(now mono.Time, h wire.DataHeader, n *nonce, dst, header,
 	next := false
 	if h.Phase != r.phase {
 		if h.Counter < r.first {
-			// All packets of an older key have lower counters than all of a newer one.
+			// All counters of an older key are lower than all of a newer one.
 			if aead = r.previous; aead == nil || now >= r.until {
 				return nil, errOldKey
 			}
@@ -113,8 +113,6 @@ func (r *receiver) open(now mono.Time, h wire.DataHeader, n *nonce, dst, header,
 		r.previous, r.current, r.ahead = r.current, r.ahead, nil
 		r.until = now.Add(keepPrevious)
 		r.phase, r.first = h.Phase, h.Counter
-	} else if h.Phase == r.phase {
-		r.first = min(r.first, h.Counter)
 	}
 	return plain, nil
 }

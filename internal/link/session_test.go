@@ -142,6 +142,7 @@ func TestPreviousKey(t *testing.T) {
 
 func TestCounterEnds(t *testing.T) {
 	n, a, b := pair(t, 1)
+	n.run(5 * time.Second)
 	a.table.SkipPackets(1, link.CounterMax-1)
 	if !a.say(1, "the last one") {
 		t.Error("one packet was left")
@@ -152,7 +153,7 @@ func TestCounterEnds(t *testing.T) {
 	if _, ok := a.table.Ticket(n.now, 1, 10); ok {
 		t.Error("a ticket goes past the end of the counter")
 	}
-	n.run(time.Second)
+	n.run(n.delay)
 	wantEvents(t, a, "down 1 b exhausted")
 	wantEvents(t, b, "down 1 a remote_close exhausted")
 	wantMessages(t, b, "1:the last one")
@@ -266,5 +267,46 @@ func TestDeterminism(t *testing.T) {
 	}
 	if first, second := run(), run(); !bytes.Equal(first, second) {
 		t.Error("two runs from one seed differ")
+	}
+}
+
+// Handshake datagrams that were repeated measure nothing: nobody knows which of them was answered.
+func TestRoundTripTimeAfterLoss(t *testing.T) {
+	for _, lost := range []wire.DatagramType{wire.DatagramHello, wire.DatagramCookie, wire.DatagramInit, wire.DatagramResp} {
+		n := newNetwork(t, 1)
+		a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
+		once := true
+		n.filter = func(_, _ netip.AddrPort, d []byte) bool {
+			pass := !once || wire.DatagramType(d[0]) != lost
+			once = once && pass
+			return pass
+		}
+		a.dial(b)
+		n.run(3 * time.Second)
+		for _, h := range []*host{a, b} {
+			if info, ok := h.table.Peer(1); !ok || info.RTT != 2*n.delay {
+				t.Errorf("%v was lost: RTT at %s %v, want %v", lost, h.name, info.RTT, 2*n.delay)
+			}
+		}
+	}
+}
+
+// A PONG that comes again measures nothing.
+func TestPongTwice(t *testing.T) {
+	n, a, b := pair(t, 1)
+	ping := a.table.AppendPing(n.now, 1, nil)
+	p, _, err := wire.ParsePing(ping)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		n.run(100 * time.Millisecond)
+		b.table.Seal(n.now, 1, wire.Pong(p).Append(nil), &b.out)
+		b.flush()
+	}
+	n.run(n.delay)
+	// (7 * 40 ms + 120 ms) / 8
+	if info, _ := a.table.Peer(1); info.RTT != 50*time.Millisecond {
+		t.Errorf("RTT %v, want 50 ms", info.RTT)
 	}
 }
