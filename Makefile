@@ -78,14 +78,14 @@ cross: ## that the other systems' binaries link
 .PHONY: lab
 lab: | $(LOGS) ## scenarios in network namespaces; needs root
 	@if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then \
-		go test -json -tags lab -timeout 15m -count 1 ./lab/... | $(TALLY)/lab.json; \
+		go test -json -tags lab -p 1 -timeout 20m -count 1 ./lab/... | $(TALLY)/lab.json; \
 	else \
 		echo 'lab: not run: it needs Linux and root'; \
 	fi
 
 .PHONY: lab-long
 lab-long: | $(LOGS) ## the lab's long measurements as well
-	LAB_LONG=1 go test -json -tags lab -timeout 3h -count 1 ./lab/... | $(TALLY)/lab-long.json
+	LAB_LONG=1 go test -json -tags lab -p 1 -timeout 3h -count 1 ./lab/... | $(TALLY)/lab-long.json
 
 .PHONY: bench
 bench: ## benchmarks of all packages
