@@ -115,6 +115,22 @@ func TestIDRefusals(t *testing.T) {
 	}
 }
 
+// What is accepted is written again as it was, in lower case.
+func FuzzParseID(f *testing.F) {
+	f.Add(identity.StationID{1, 2, 3}.String())
+	f.Add(strings.ToUpper(identity.NodeID{31: 0xff}.String()))
+	f.Fuzz(func(t *testing.T, text string) {
+		node, err1 := identity.ParseNodeID(text)
+		station, err2 := identity.ParseStationID(text)
+		if (err1 == nil) != (err2 == nil) || identity.StationID(node) != station {
+			t.Errorf("%q: %v, %v; %v, %v", text, node, err1, station, err2)
+		}
+		if want := strings.ToLower(text); err1 == nil && (node.String() != want || station.String() != want) {
+			t.Errorf("%q is written as %v", text, node)
+		}
+	})
+}
+
 func TestCompare(t *testing.T) {
 	a, b := identity.NodeID{1}, identity.NodeID{1, 1}
 	if a.Compare(b) != -1 || b.Compare(a) != 1 || a.Compare(a) != 0 {

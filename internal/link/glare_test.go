@@ -152,18 +152,20 @@ func TestRestart(t *testing.T) {
 
 // A node lost a link that the other still has, and dials again.
 func TestDialAfterLoss(t *testing.T) {
-	n := newNetwork(t, 1)
-	a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
-	a.dial(b)
-	n.run(3 * time.Second)
-	n.lossPM = 1000
-	a.close(a.only(), wire.CloseDone) // and nobody hears it
-	n.lossPM = 0
-	a.dial(b)
-	n.run(time.Second)
-	wantEvents(t, a, "up 1 b", "down 1 b local_close", "up 2 b")
-	wantEvents(t, b, "up 1 a", "down 1 a replaced", "up 2 a")
-	checkOneLink(t, a, b)
+	for _, names := range [][2]string{{"a", "b"}, {"b", "a"}} { // whoever has the lower id
+		n := newNetwork(t, 1)
+		a, b := n.add(names[0], "192.0.2.1:8466"), n.add(names[1], "198.51.100.1:8466")
+		a.dial(b)
+		n.run(3 * time.Second)
+		n.lossPM = 1000
+		a.close(a.only(), wire.CloseDone) // and nobody hears it
+		n.lossPM = 0
+		a.dial(b)
+		n.run(time.Second)
+		wantEvents(t, a, "up 1 "+b.name, "down 1 "+b.name+" local_close", "up 2 "+b.name)
+		wantEvents(t, b, "up 1 "+a.name, "down 1 "+a.name+" replaced", "up 2 "+a.name)
+		checkOneLink(t, a, b)
+	}
 }
 
 // One node is dialled at two addresses at the same moment: one dial wins and the other says duplicate.
@@ -191,7 +193,7 @@ func TestDialOtherAddressOfLinkedPeer(t *testing.T) {
 	a2, b2 := netip.MustParseAddrPort("[2001:db8::1]:8466"), netip.MustParseAddrPort("[2001:db8::2]:8466")
 	rewrite(n, a, b, a2, b2)
 	b.dial(a)
-	n.run(3 * time.Second)
+	n.run(14 * time.Second)
 	a.table.Dial(n.now, b2, [32]byte{}, &a.out)
 	a.flush()
 	n.run(3 * time.Second)

@@ -10,8 +10,8 @@ import (
 )
 
 // limiterBuckets bounds the memory. Prefixes that fall into one bucket share its allowance, so that all buckets together
-// bound the work too: 256 x 20 handshakes per second are about what one core can do.
-const limiterBuckets = 256
+// bound the work too: 32 x 20 handshakes per second cost less than half of a core, and the audio goes on.
+const limiterBuckets = 32
 
 // A limiter allows a rate of events to each network prefix: /24 of IPv4, /48 of IPv6. It is a leaky bucket that stores when
 // the bucket will be empty (the generic cell rate algorithm).

@@ -54,7 +54,7 @@ func (t *Table) notePath(now mono.Time, l *link, n int, newest bool) {
 	}
 	p.received += n
 	if p.next == mono.Never && p.may() {
-		p.next = max(now, p.began) // in Advance: an answer to a challenge from there goes first
+		p.next = now // in Advance: an answer to a challenge from there goes first
 	}
 	t.timers.sooner(l)
 }

@@ -291,6 +291,20 @@ func TestRoundTripTimeAfterLoss(t *testing.T) {
 	}
 }
 
+// On a path that is slower than the first repetition, answers come after the second question.
+func TestRoundTripTimeOfSlowPath(t *testing.T) {
+	n := newNetwork(t, 1)
+	n.delay = 190 * time.Millisecond
+	a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
+	a.dial(b)
+	n.run(10 * time.Second)
+	for _, h := range []*host{a, b} {
+		if info, ok := h.table.Peer(1); !ok || info.RTT != 2*n.delay {
+			t.Errorf("RTT at %s %v, want %v", h.name, info.RTT, 2*n.delay)
+		}
+	}
+}
+
 // A PONG that comes again measures nothing.
 func TestPongTwice(t *testing.T) {
 	n, a, b := pair(t, 1)

@@ -154,7 +154,7 @@ func (t *Table) Advance(now mono.Time, out *Output) {
 			t.run(now, l, out)
 		}
 		if l.state != stateGone {
-			t.timers.later()
+			t.timers.later(l)
 		}
 	}
 }
@@ -163,10 +163,10 @@ func (t *Table) Advance(now mono.Time, out *Output) {
 func (t *Table) Counters() Counters { return t.counters }
 
 func (l *link) info() Info {
-	info := Info{
+	return Info{
 		NodeID:    l.peer,
 		Addr:      l.addr,
-		Up:        l.state == stateUp,
+		Up:        l.announced,
 		Initiator: l.initiator,
 		RTT:       l.rtt.smoothed,
 		RTTDev:    l.rtt.deviation,
@@ -176,7 +176,6 @@ func (l *link) info() Info {
 		BytesIn:   l.bytesIn,
 		BytesOut:  l.bytesOut,
 	}
-	return info
 }
 
 // find returns the link with an ID that Dial or Up told, or nil.
@@ -194,7 +193,7 @@ func (t *Table) position(id ID) (int, bool) {
 
 // up returns the link when messages may be sent over it.
 func (t *Table) up(id ID) *link {
-	if l := t.find(id); l != nil && l.state == stateUp {
+	if l := t.find(id); l != nil && l.announced {
 		return l
 	}
 	return nil

@@ -32,11 +32,10 @@ func (q *timers) sooner(l *link) {
 	}
 }
 
-// later puts the first link back with its true deadline.
-func (q *timers) later() {
-	l := q.heap[0]
+// later puts a link whose time had come back, with its true deadline.
+func (q *timers) later(l *link) {
 	l.due = l.deadline()
-	q.down(0)
+	q.down(int(l.heapAt))
 }
 
 // drop forgets l.
