@@ -120,20 +120,26 @@ func xingTag(b []byte, f syncFrame) (averageBPS int, ok bool) {
 	case f.samples == 576 || f.channels == 1:
 		sideInfo = 17
 	}
-	at := 4 + sideInfo
-	if b[1]&1 == 0 {
-		at += 2 // a CRC
+	const head, crc = 4, 2
+	at, from := head+sideInfo, head
+	if b[1]&1 == 0 { // with a CRC; LAME puts the tag where it would be without
+		from += crc
+		if !isXing(b[:f.length], at) {
+			at += crc
+		}
 	}
 	const vbriAt = 36
 	switch {
-	case tagged(b[:f.length], at, "Xing"), tagged(b[:f.length], at, "Info"):
-		return xingAverage(b[at+4:f.length], f), isZero(b[at-sideInfo : at])
+	case isXing(b[:f.length], at):
+		return xingAverage(b[at+4:f.length], f), isZero(b[from:at])
 	case tagged(b[:f.length], vbriAt, "VBRI") && f.length >= vbriAt+18:
 		v := b[vbriAt:]
 		return averageBitrate(binary.BigEndian.Uint32(v[10:]), binary.BigEndian.Uint32(v[14:]), f), true
 	}
 	return 0, false
 }
+
+func isXing(b []byte, at int) bool { return tagged(b, at, "Xing") || tagged(b, at, "Info") }
 
 func xingAverage(b []byte, f syncFrame) int {
 	const hasFramesAndBytes = 3
