@@ -71,12 +71,15 @@ func (f *feed) start(src source) {
 	f.fallback, f.track = src.fallback, src.fallback
 	f.dirty = true
 	f.claimed = src.bitrate
-	f.titles.Store(nil)
 	f.tell()
 }
 
-// retitle sets the track fields from outside the stream. They take effect with the next frame.
+// retitle sets the track fields from outside the stream. They take effect with the next frame. Liquidsoap does so before it
+// sends any, so start does not forget them; forget does.
 func (f *feed) retitle(e codec.Event) { f.titles.Store(&e) }
+
+// forget drops a title that was meant for the source before.
+func (f *feed) forget() { f.titles.Store(nil) }
 
 // run reads r to its end and publishes what it finds. It returns nil at the end, the reader's or the demuxer's error, or
 // the context's. All audio read until then is published, except when ctx ends.

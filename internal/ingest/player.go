@@ -192,6 +192,7 @@ func (p *Player) play(ctx context.Context, e entry, r io.ReadCloser, src source)
 	p.meter.connect(Status{Kind: e.kind, Remote: e.place, BitrateBPS: src.bitrate})
 	p.cfg.Log.Info("playing", "kind", e.kind, "input", e.place)
 	before := p.feed.frames
+	p.feed.forget()
 	p.feed.start(src)
 	err := p.feed.run(ctx, r)
 	if err == nil && p.feed.frames == before {

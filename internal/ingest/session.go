@@ -63,6 +63,7 @@ func (s *Server) claim(ctx context.Context, ss *session) (context.Context, error
 		return nil, errBusy
 	}
 	s.current = ss
+	s.feed.forget()
 	return ctx, nil
 }
 

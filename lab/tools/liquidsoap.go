@@ -20,7 +20,7 @@ func liquidsoapTools() []Tool {
 	return []Tool{
 		tool("liquidsoap", `output.icecast(mount=MOUNT,`, Formats()...),
 		tool("liquidsoap chunked", `output.icecast(chunked=true, method="put", mount=MOUNT,`, Formats()...),
-		tool("liquidsoap shoutcast", `output.shoutcast(`, MP3, AAC),
+		tool("liquidsoap shoutcast", `output.icecast(protocol="icy", headers=[("icy-aim",""),("icy-irc",""),("icy-icq",""),("icy-reset","1")],`, MP3, AAC),
 	}
 }
 
@@ -32,7 +32,7 @@ func runLiquidsoap(ctx context.Context, j Job, output string) error {
 		Opus:    `%opus(bitrate=96)`,
 		OggFLAC: `%ogg(%flac)`,
 		FLAC:    `%flac`,
-		WebM:    `icy_metadata="true", %ffmpeg(format="webm", cluster_time_limit=1000, %audio(codec="libopus", b="96k"))`,
+		WebM:    `icy_metadata="true", %ffmpeg(format="webm", cluster_time_limit=1000, %audio(codec="libopus", samplerate=48000, b="96k"))`,
 	}[j.Format]
 	script, err := j.write("radio.liq", fmt.Sprintf(`
 settings.init.allow_root.set(true)
