@@ -22,7 +22,9 @@ type reader struct {
 
 func newReader(c *Conn) *reader { return &reader{conn: c} }
 
-func (r *reader) read(handle func(from netip.AddrPort, b []byte)) error {
+func (r *reader) batches() bool { return false }
+
+func (r *reader) read(handle func(from netip.AddrPort, b []byte)) (int, error) {
 	return r.conn.readPlain(r.buf[:], handle)
 }
 

@@ -26,6 +26,13 @@ const (
 	writeBatch        = 64      // messages to the kernel for each system call
 	socketBufferGoal  = 4 << 20 // bytes, each direction
 	socketBufferLeast = 64 << 10
+
+	// Beyond busyDatagrams in busySpan the reader rests for readPause between batches that were not full, as network cards
+	// do: waking up costs more than reading, and a relay with a thousand children hears a few thousand small datagrams a
+	// second. A listener hears a tenth of that and gets everything at once.
+	busySpan      = 100 * time.Millisecond
+	busyDatagrams = 100
+	readPause     = 2 * time.Millisecond
 )
 
 // A Message is one datagram to send.
@@ -137,11 +144,15 @@ func (c *Conn) Close() error {
 // ICMP message for what we sent earlier, memory short for a moment) costs a count, never the loop.
 func (c *Conn) Serve(handle func(from netip.AddrPort, b []byte)) {
 	r := newReader(c)
+	var load readLoad
 	for failures := 0; ; {
-		err := r.read(handle)
+		n, err := r.read(handle)
 		switch {
 		case err == nil:
 			failures = 0
+			if r.batches() && load.busy(time.Now(), n) && n < readBatch {
+				time.Sleep(readPause)
+			}
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
@@ -154,19 +165,36 @@ func (c *Conn) Serve(handle func(from netip.AddrPort, b []byte)) {
 	}
 }
 
-// readPlain receives one datagram the portable way.
-func (c *Conn) readPlain(buf []byte, handle func(from netip.AddrPort, b []byte)) error {
+// readLoad counts datagrams in spans of busySpan.
+type readLoad struct {
+	begun time.Time
+	count int
+	last  bool // the span before was busy
+}
+
+// busy adds n datagrams and says whether this span, or the one before, has been busy.
+func (l *readLoad) busy(now time.Time, n int) bool {
+	if since := now.Sub(l.begun); since >= busySpan {
+		l.last = l.count >= busyDatagrams && since < 2*busySpan
+		l.begun, l.count = now, 0
+	}
+	l.count += n
+	return l.last || l.count >= busyDatagrams
+}
+
+// readPlain receives one datagram the portable way and returns how many came.
+func (c *Conn) readPlain(buf []byte, handle func(from netip.AddrPort, b []byte)) (int, error) {
 	n, from, err := c.udp.ReadFromUDPAddrPort(buf)
 	if err != nil {
-		return err //nolint:wrapcheck // the caller counts it
+		return 0, err //nolint:wrapcheck // the caller counts it
 	}
 	if n > DatagramBytesMax {
 		c.oversized.Add(1)
-		return nil
+		return 1, nil
 	}
 	c.received.Add(1)
 	handle(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), buf[:n])
-	return nil
+	return 1, nil
 }
 
 // writePlain sends one datagram the portable way.

@@ -44,20 +44,23 @@ func newReader(c *Conn) *reader {
 	return r
 }
 
-// read waits for at least one datagram and hands all that are there to handle.
-func (r *reader) read(handle func(from netip.AddrPort, b []byte)) error {
+// batches reports whether one read may return several datagrams.
+func (r *reader) batches() bool { return !r.plain }
+
+// read waits for at least one datagram, hands all that are there, readBatch at most, to handle, and returns how many came.
+func (r *reader) read(handle func(from netip.AddrPort, b []byte)) (int, error) {
 	if r.plain {
 		return r.conn.readPlain(r.bufs[0][:], handle)
 	}
 	if err := r.conn.raw.Read(r.recv); err != nil {
-		return err //nolint:wrapcheck // Serve compares it with net.ErrClosed
+		return 0, err //nolint:wrapcheck // Serve compares it with net.ErrClosed
 	}
 	if r.errno == unix.ENOSYS {
 		r.plain = true
-		return nil
+		return 0, nil
 	}
 	if r.errno != 0 {
-		return r.errno
+		return 0, r.errno
 	}
 	for i := range r.count {
 		h := &r.hdrs[i]
@@ -72,7 +75,7 @@ func (r *reader) read(handle func(from netip.AddrPort, b []byte)) error {
 		r.conn.received.Add(1)
 		handle(from, r.bufs[i][:h.n])
 	}
-	return nil
+	return r.count, nil
 }
 
 // recvmmsg reports false when nothing is there, so that the runtime waits.
