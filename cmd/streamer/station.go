@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -162,24 +161,25 @@ func (c *stationExportCmd) Run(p *program, g *globalFlags) error {
 	if _, err := store.Open(c.Key); err != nil {
 		return err // before a passphrase is asked for
 	}
-	passphrase, err := c.passphrase(p, true)
-	if err != nil {
-		return err
-	}
-	var sealed bytes.Buffer
-	if err := store.Export(&sealed, c.Key, passphrase); err != nil {
-		return err
-	}
 	if c.Output == "-" {
-		_, err := p.stdout.Write(sealed.Bytes())
-		return err
+		return c.seal(p, store, p.stdout)
 	}
 	f, err := os.OpenFile(c.Output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(sealed.Bytes())
-	return errors.Join(err, f.Close())
+	if err = errors.Join(c.seal(p, store, f), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(c.Output))
+	}
+	return nil
+}
+
+func (c *stationExportCmd) seal(p *program, store *daemon.Store, w io.Writer) error {
+	passphrase, err := c.passphrase(p, true)
+	if err != nil {
+		return err
+	}
+	return store.Export(w, c.Key, passphrase)
 }
 
 type stationImportCmd struct {
@@ -211,14 +211,18 @@ func (c *stationImportCmd) Run(p *program, g *globalFlags) error {
 	if err != nil {
 		return err
 	}
+	if _, err := store.Load(c.Key); !errors.Is(err, daemon.ErrNoStation) { // before a passphrase is asked for
+		if err != nil {
+			return err
+		}
+		return withHint(fmt.Errorf("%w: %s", daemon.ErrStationExists, c.Key),
+			"`streamer station import %s OTHER_KEY` gives it another name", c.File)
+	}
 	passphrase, err := c.passphrase(p, false)
 	if err != nil {
 		return err
 	}
 	st, err := store.Import(sealed, c.Key, passphrase)
-	if errors.Is(err, daemon.ErrStationExists) {
-		return withHint(err, "`streamer station import %s OTHER_KEY` gives it another name", c.File)
-	}
 	if err != nil {
 		return err
 	}
