@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -25,8 +26,13 @@ type child struct {
 	addr    netip.Addr
 	timer   mono.Time // of the earliest timer that waits
 	started bool      // audio has begun
-	audio   uint64    // chunks of it
-	gaps    uint64    // chunks that never came
+
+	// Since reset.
+	audio uint64 // chunks
+	gaps  uint64 // chunks that never came
+
+	// At reset.
+	repaired, duplicate uint64
 }
 
 // A crowd is all children, their socket and their timers. One goroutine owns it.
@@ -53,77 +59,74 @@ func newCrowd(o options, sock *socket, station identity.StationID, peer netip.Ad
 
 func (c *crowd) now() mono.Time { return mono.Time(time.Since(c.begun)) }
 
-// A report is what the load and the relay did while it was measured.
-type report struct {
-	Children     int     `json:"children"`
-	Playing      int     `json:"playing"`
-	DurationS    float64 `json:"duration_s"`
-	Chunks       uint64  `json:"chunks"`     // of audio, all children together
-	Missing      uint64  `json:"missing"`    // chunks
-	Repaired     uint64  `json:"repaired"`   // since the children joined, likewise Duplicate
-	Duplicate    uint64  `json:"duplicate"`  // chunks
-	FromRelay    float64 `json:"from_relay"` // share of classes that the children take from the peer of the link
-	CPUPerChild  float64 `json:"relay_cpu_us_per_child_second"`
-	CPU          float64 `json:"relay_cpu_s"`
-	RSSBefore    int64   `json:"relay_rss_before_bytes"`
-	RSSAfter     int64   `json:"relay_rss_after_bytes"`
-	BytesPer     float64 `json:"relay_bytes_per_child"`
-	OwnCPU       float64 `json:"load_cpu_s"`
-	Late         string  `json:"load_late"` // longest time that a child's timer waited for this process
-	SocketDrops  uint32  `json:"load_socket_drops"`
-	SendsRefused uint64  `json:"load_sends_refused"`
-}
-
 // measure joins all children, waits until things are calm, and measures.
 func (c *crowd) measure(ctx context.Context) (report, error) {
-	before, err := sample(c.o.pid)
-	if err != nil {
-		return report{}, err
+	var m [3]mark // before the children join, when they are settled, at the end
+	for i, wait := range [...]time.Duration{
+		0, time.Duration(c.o.children)*time.Second/time.Duration(c.o.joins) + c.o.settle, c.o.duration,
+	} {
+		if err := c.turn(ctx, time.Now().Add(wait)); err != nil {
+			return report{}, err
+		}
+		if i == 1 {
+			c.reset()
+		}
+		var err error
+		if m[i], err = c.mark(); err != nil {
+			return report{}, err
+		}
 	}
-	joining := time.Duration(c.o.children) * time.Second / time.Duration(c.o.joins)
-	if err := c.turn(ctx, time.Now().Add(joining)); err != nil {
-		return report{}, err
+	before, first, last := m[0], m[1], m[2]
+	r := c.counted()
+	r.DurationS = last.relay.at.Sub(first.relay.at).Seconds()
+	perChild := 1e6 / r.DurationS / float64(len(c.children))
+	r.CPUUser = (last.relay.user - first.relay.user).Seconds() * perChild
+	r.CPUSystem = (last.relay.system - first.relay.system).Seconds() * perChild
+	r.CPU = r.CPUUser + r.CPUSystem
+	r.RSSBefore, r.RSSAfter = before.relay.rss, last.relay.rss
+	r.BytesPer = float64(last.relay.rss-before.relay.rss) / float64(len(c.children))
+	r.OwnCPU = (last.own.user + last.own.system - first.own.user - first.own.system).Seconds() * perChild
+	return r, nil
+}
+
+// A mark is what the relay and this process have used.
+type mark struct{ relay, own usage }
+
+func (c *crowd) mark() (m mark, err error) {
+	if m.relay, err = sample(c.o.pid); err != nil {
+		return m, err
 	}
-	if err := c.turn(ctx, time.Now().Add(c.o.settle)); err != nil {
-		return report{}, err
-	}
+	m.own, err = sample(os.Getpid())
+	return m, err
+}
+
+// reset begins to count anew.
+func (c *crowd) reset() {
 	for i := range c.children {
-		c.children[i].audio, c.children[i].gaps = 0, 0
+		child := &c.children[i]
+		child.audio, child.gaps = 0, 0
+		child.repaired, child.duplicate = child.counts(c.now())
 	}
 	c.timers.late = 0
-	first, err := sample(c.o.pid)
-	if err != nil {
-		return report{}, err
+	c.sock.drops, c.sock.refused = 0, 0
+}
+
+// counts returns how many chunks a child asked for again, and how many it had already.
+func (c *child) counts(now mono.Time) (repaired, duplicate uint64) {
+	if c.node == nil {
+		return 0, 0
 	}
-	own, err := sample(os.Getpid())
-	if err != nil {
-		return report{}, err
+	for _, t := range c.node.Status(now).Tuned {
+		repaired += t.Chunks.Repaired
+		duplicate += t.Chunks.Duplicate
 	}
-	if err := c.turn(ctx, time.Now().Add(c.o.duration)); err != nil {
-		return report{}, err
-	}
-	last, err := sample(c.o.pid)
-	if err != nil {
-		return report{}, err
-	}
-	ownLast, err := sample(os.Getpid())
-	if err != nil {
-		return report{}, err
-	}
-	r := c.counted()
-	r.DurationS = last.at.Sub(first.at).Seconds()
-	r.CPU = (last.cpu - first.cpu).Seconds()
-	r.CPUPerChild = 1e6 * r.CPU / r.DurationS / float64(len(c.children))
-	r.RSSBefore, r.RSSAfter = before.rss, last.rss
-	r.BytesPer = float64(last.rss-before.rss) / float64(len(c.children))
-	r.OwnCPU = (ownLast.cpu - own.cpu).Seconds()
-	return r, nil
+	return repaired, duplicate
 }
 
 // counted adds up what the children counted.
 func (c *crowd) counted() report {
 	r := report{
-		Children: len(c.children), Playing: c.playing, Late: time.Duration(c.timers.late).Round(time.Millisecond).String(),
+		Children: len(c.children), Playing: c.playing, Late: time.Duration(c.timers.late).Seconds(),
 		SocketDrops: c.sock.drops, SendsRefused: c.sock.refused,
 	}
 	classes, fromRelay := 0, 0
@@ -131,11 +134,12 @@ func (c *crowd) counted() report {
 		child := &c.children[i]
 		r.Chunks += child.audio
 		r.Missing += child.gaps
+		repaired, duplicate := child.counts(c.now())
+		r.Repaired += repaired - child.repaired
+		r.Duplicate += duplicate - child.duplicate
 		for _, t := range child.node.Status(c.now()).Tuned {
-			r.Duplicate += t.Chunks.Duplicate
-			r.Repaired += t.Chunks.Repaired
 			for _, p := range t.Parents {
-				n := ones(p.Classes)
+				n := bits.OnesCount16(p.Classes)
 				classes += n
 				if p.Addr == c.peer {
 					fromRelay += n
@@ -147,13 +151,6 @@ func (c *crowd) counted() report {
 		r.FromRelay = float64(fromRelay) / float64(classes)
 	}
 	return r
-}
-
-func ones(classes uint16) (n int) {
-	for ; classes != 0; classes &= classes - 1 {
-		n++
-	}
-	return n
 }
 
 // turn runs the children until the time comes.

@@ -16,7 +16,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -40,6 +39,7 @@ type options struct {
 	duration time.Duration
 	pid      int
 	seed     uint64
+	row      bool
 }
 
 func main() {
@@ -51,6 +51,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 30*time.Second, "how long to measure")
 	flag.IntVar(&o.pid, "pid", 0, "process to sample: the relay's")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the children's keys")
+	flag.BoolVar(&o.row, "row", false, "print a row of a Markdown table instead of JSON; without -link, the table's head")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -62,6 +63,10 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
+	if o.row && o.link == "" {
+		_, err := fmt.Print(tableHead)
+		return err
+	}
 	if o.children < 1 || o.children > childrenMax {
 		return fmt.Errorf("-n %d: want 1 to %d", o.children, childrenMax)
 	}
@@ -86,9 +91,10 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	e := json.NewEncoder(os.Stdout)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	if o.row {
+		return r.row(os.Stdout)
+	}
+	return r.json(os.Stdout)
 }
 
 // firstPeer is where the children tune in. Only IPv4: they live on loopback.

@@ -18,9 +18,10 @@ const clockTick = 10 * time.Millisecond
 
 // A usage is what a process has used.
 type usage struct {
-	at  time.Time
-	cpu time.Duration // user and system, of all its threads
-	rss int64         // bytes
+	at     time.Time
+	user   time.Duration // of all its threads
+	system time.Duration // likewise, in the kernel
+	rss    int64         // bytes
 }
 
 // sample reads what a process has used so far; of process 0 nothing.
@@ -45,6 +46,7 @@ func sample(pid int) (usage, error) {
 		}
 	}
 	return usage{
-		at: time.Now(), cpu: time.Duration(n[0]+n[1]) * clockTick, rss: n[2] * int64(os.Getpagesize()),
+		at: time.Now(), user: time.Duration(n[0]) * clockTick, system: time.Duration(n[1]) * clockTick,
+		rss: n[2] * int64(os.Getpagesize()),
 	}, nil
 }
