@@ -30,7 +30,6 @@ type link struct {
 	initiator bool
 	active    bool // traffic since the last PING
 	answered  bool // an authentic packet has arrived: the peer has the keys
-	judged    bool // a spare whose electMax is over
 	heapAt    int32
 	born      uint64 // order of making, unlike id for every link
 
@@ -65,9 +64,6 @@ func (l *link) deadline() mono.Time {
 			return 0
 		}
 		due := min(l.pingAt(), l.heard.Add(silenceMax))
-		if !l.announced && !l.judged {
-			due = min(due, l.upSince.Add(electMax))
-		}
 		if l.path != nil {
 			due = min(due, l.path.next, l.path.end)
 		}
@@ -98,8 +94,8 @@ func (t *Table) runUp(now mono.Time, l *link, out *Output) {
 		t.remove(now, l, ending{reason: DownSilent}, out)
 		return
 	}
-	if !l.announced && !l.judged && now >= l.upSince.Add(electMax) {
-		l.judged = true
+	if !l.announced {
+		// The last of the first PINGs comes when electMax is over.
 		if t.elect(now, l, out); l.state == stateGone {
 			return
 		}

@@ -104,9 +104,9 @@ func ParseData(b []byte) (h DataHeader, sealed []byte, err error) {
 	if len(b) < DataBytesMin {
 		return DataHeader{}, nil, ErrTruncated
 	}
-	r := NewReader(b)
-	h = DataHeader{Phase: r.U8()&phaseBit != 0, Receiver: r.U32(), Counter: r.U32()}
-	return h, r.Rest(), r.Err()
+	r := reader{b: b}
+	h = DataHeader{Phase: r.u8()&phaseBit != 0, Receiver: r.u32(), Counter: r.u32()}
+	return h, r.b, r.err
 }
 
 // Append appends the 9 bytes of the header.
@@ -115,5 +115,5 @@ func (h DataHeader) Append(dst []byte) []byte {
 	if h.Phase {
 		first |= phaseBit
 	}
-	return AppendU32(AppendU32(append(dst, first), h.Receiver), h.Counter)
+	return appendU32(appendU32(append(dst, first), h.Receiver), h.Counter)
 }

@@ -32,8 +32,8 @@ type Hello struct {
 // ParseHello reads a HELLO of any version: a responder answers other versions with its own. The padding is not looked at.
 func ParseHello(b []byte) (h Hello, err error) {
 	r, err := openHandshake(b, DatagramHello, HelloBytes)
-	h.Version = r.U8()
-	r.Copy(h.Nonce[:])
+	h.Version = r.u8()
+	r.copy(h.Nonce[:])
 	return h, err
 }
 
@@ -54,13 +54,13 @@ type CookieReply struct {
 // ParseCookieReply reads a COOKIE. When the version is another one, Version and Nonce are valid beside ErrVersion.
 func ParseCookieReply(b []byte) (c CookieReply, err error) {
 	r, err := openHandshake(b, DatagramCookie, CookieReplyBytes)
-	c.Version = r.U8()
-	r.Copy(c.Nonce[:])
+	c.Version = r.u8()
+	r.copy(c.Nonce[:])
 	if err == nil && c.Version != Version {
 		return c, ErrVersion
 	}
-	r.Copy(c.Cookie[:])
-	r.Copy(c.Key[:])
+	r.copy(c.Cookie[:])
+	r.copy(c.Key[:])
 	return c, err
 }
 
@@ -79,8 +79,8 @@ type Init struct {
 // ParseInit reads an INIT. Noise is a part of b.
 func ParseInit(b []byte) (i Init, err error) {
 	r, err := openHandshake(b, DatagramInit, InitBytes)
-	r.Copy(i.Cookie[:])
-	i.Noise = r.Rest()
+	r.copy(i.Cookie[:])
+	i.Noise = r.b
 	return i, err
 }
 
@@ -98,14 +98,14 @@ type Resp struct {
 // ParseResp reads a RESP. Noise is a part of b.
 func ParseResp(b []byte) (p Resp, err error) {
 	r, err := openHandshake(b, DatagramResp, RespBytes)
-	p.Receiver = r.U32()
-	p.Noise = r.Rest()
+	p.Receiver = r.u32()
+	p.Noise = r.b
 	return p, err
 }
 
 // Append appends the datagram.
 func (p Resp) Append(dst []byte) []byte {
-	return append(AppendU32(append(dst, byte(DatagramResp)), p.Receiver), p.Noise...)
+	return append(appendU32(append(dst, byte(DatagramResp)), p.Receiver), p.Noise...)
 }
 
 // HandshakePayload is what both Noise messages carry, sealed.
@@ -119,28 +119,28 @@ func ParseHandshakePayload(b []byte) (p HandshakePayload, err error) {
 	if len(b) > HandshakePayloadBytes {
 		return p, ErrTooLong
 	}
-	r := NewReader(b)
-	p = HandshakePayload{Sender: r.U32(), Instance: r.U32()}
-	return p, r.Err()
+	r := reader{b: b}
+	p = HandshakePayload{Sender: r.u32(), Instance: r.u32()}
+	return p, r.err
 }
 
 // Append appends the 8 bytes of the payload.
 func (p HandshakePayload) Append(dst []byte) []byte {
-	return AppendU32(AppendU32(dst, p.Sender), p.Instance)
+	return appendU32(appendU32(dst, p.Sender), p.Instance)
 }
 
 // openHandshake checks type and length and returns a reader of what follows the type: an empty one with an error.
-func openHandshake(b []byte, want DatagramType, length int) (Reader, error) {
+func openHandshake(b []byte, want DatagramType, length int) (reader, error) {
 	t, err := ParseDatagramType(b)
 	switch {
 	case err != nil:
-		return Reader{}, err
+		return reader{}, err
 	case DatagramType(b[0]) != want || t != want:
-		return Reader{}, ErrType
+		return reader{}, ErrType
 	case len(b) < length:
-		return Reader{}, ErrTruncated
+		return reader{}, ErrTruncated
 	case len(b) > length:
-		return Reader{}, ErrTooLong
+		return reader{}, ErrTooLong
 	}
-	return NewReader(b[1:]), nil
+	return reader{b: b[1:]}, nil
 }

@@ -28,12 +28,12 @@ type Ping struct{ Token uint32 }
 // ParsePing reads a PING from the front of b.
 func ParsePing(b []byte) (p Ping, rest []byte, err error) {
 	r, err := openMessage(b, TypePing)
-	p.Token = r.U32()
-	return p, r.Rest(), firstError(err, r.Err())
+	p.Token = r.u32()
+	return p, r.b, firstError(err, r.err)
 }
 
 // Append appends the 5 bytes of the message.
-func (p Ping) Append(dst []byte) []byte { return AppendU32(append(dst, byte(TypePing)), p.Token) }
+func (p Ping) Append(dst []byte) []byte { return appendU32(append(dst, byte(TypePing)), p.Token) }
 
 // A Pong answers a Ping.
 type Pong struct{ Token uint32 }
@@ -41,12 +41,12 @@ type Pong struct{ Token uint32 }
 // ParsePong reads a PONG from the front of b.
 func ParsePong(b []byte) (p Pong, rest []byte, err error) {
 	r, err := openMessage(b, TypePong)
-	p.Token = r.U32()
-	return p, r.Rest(), firstError(err, r.Err())
+	p.Token = r.u32()
+	return p, r.b, firstError(err, r.err)
 }
 
 // Append appends the 5 bytes of the message.
-func (p Pong) Append(dst []byte) []byte { return AppendU32(append(dst, byte(TypePong)), p.Token) }
+func (p Pong) Append(dst []byte) []byte { return appendU32(append(dst, byte(TypePong)), p.Token) }
 
 // A PathChallenge asks whoever is at an address to prove that it is the peer.
 type PathChallenge struct{ Proof [PathProofBytes]byte }
@@ -54,8 +54,8 @@ type PathChallenge struct{ Proof [PathProofBytes]byte }
 // ParsePathChallenge reads a PATH_CHALLENGE from the front of b.
 func ParsePathChallenge(b []byte) (p PathChallenge, rest []byte, err error) {
 	r, err := openMessage(b, TypePathChallenge)
-	r.Copy(p.Proof[:])
-	return p, r.Rest(), firstError(err, r.Err())
+	r.copy(p.Proof[:])
+	return p, r.b, firstError(err, r.err)
 }
 
 // Append appends the 9 bytes of the message.
@@ -69,8 +69,8 @@ type PathResponse struct{ Proof [PathProofBytes]byte }
 // ParsePathResponse reads a PATH_RESPONSE from the front of b.
 func ParsePathResponse(b []byte) (p PathResponse, rest []byte, err error) {
 	r, err := openMessage(b, TypePathResponse)
-	r.Copy(p.Proof[:])
-	return p, r.Rest(), firstError(err, r.Err())
+	r.copy(p.Proof[:])
+	return p, r.b, firstError(err, r.err)
 }
 
 // Append appends the 9 bytes of the message.
@@ -110,22 +110,22 @@ type Close struct{ Code CloseCode }
 // ParseClose reads a CLOSE from the front of b.
 func ParseClose(b []byte) (c Close, rest []byte, err error) {
 	r, err := openMessage(b, TypeClose)
-	c.Code = CloseCode(r.U8())
-	return c, r.Rest(), firstError(err, r.Err())
+	c.Code = CloseCode(r.u8())
+	return c, r.b, firstError(err, r.err)
 }
 
 // Append appends the 2 bytes of the message.
 func (c Close) Append(dst []byte) []byte { return append(dst, byte(TypeClose), byte(c.Code)) }
 
 // openMessage checks the type and returns a reader of what follows it: an empty one with an error.
-func openMessage(b []byte, want byte) (Reader, error) {
+func openMessage(b []byte, want byte) (reader, error) {
 	if len(b) == 0 {
-		return Reader{}, ErrTruncated
+		return reader{}, ErrTruncated
 	}
 	if b[0] != want {
-		return Reader{}, ErrType
+		return reader{}, ErrType
 	}
-	return NewReader(b[1:]), nil
+	return reader{b: b[1:]}, nil
 }
 
 func firstError(a, b error) error {

@@ -120,46 +120,6 @@ func TestAnswersAreNotLonger(t *testing.T) {
 	}
 }
 
-func TestReader(t *testing.T) {
-	b := []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28}
-	read := func(b []byte) (got []uint64, r wire.Reader) {
-		r = wire.NewReader(b)
-		var two [2]byte
-		got = append(got, uint64(r.U8()), uint64(r.U16()), uint64(r.U32()), r.U40(), r.U48(), r.U64())
-		r.Copy(two[:])
-		return append(got, uint64(two[0])<<8|uint64(two[1])), r
-	}
-	want := []uint64{0x01, 0x0203, 0x04050607, 0x08090a0b0c, 0x0d0e0f101112, 0x131415161718191a, 0x1b1c}
-	got, r := read(b)
-	if fmt.Sprint(got) != fmt.Sprint(want) || r.Err() != nil || r.Len() != 0 {
-		t.Errorf("got %x, %v, %d left; want %x", got, r.Err(), r.Len(), want)
-	}
-	var again []byte
-	again = append(again, byte(got[0]))
-	again = wire.AppendU32(wire.AppendU16(again, uint16(got[1])), uint32(got[2]))
-	again = wire.AppendU64(wire.AppendU48(wire.AppendU40(again, got[3]), got[4]), got[5])
-	if again = wire.AppendU16(again, uint16(got[6])); !bytes.Equal(again, b) {
-		t.Errorf("written %x, want %x", again, b)
-	}
-	// Once too few bytes are left it stays failed, though the next field would fit.
-	ends := []int{1, 3, 7, 12, 18, 26, 28}
-	for size := range b {
-		got, r := read(b[:size])
-		if !errors.Is(r.Err(), wire.ErrTruncated) || r.Rest() != nil || r.Len() != 0 {
-			t.Errorf("%d bytes: %v, %d left", size, r.Err(), r.Len())
-		}
-		for i, end := range ends {
-			if size < end && got[i] != 0 || size >= end && got[i] != want[i] {
-				t.Errorf("%d bytes: field %d is %x", size, i, got[i])
-			}
-		}
-	}
-	r = wire.NewReader(b)
-	if r.Bytes(-1) != nil || r.Err() == nil {
-		t.Error("a negative length is accepted")
-	}
-}
-
 func TestLinkParsersDoNotAllocate(t *testing.T) {
 	dst := make([]byte, 0, wire.DatagramBytesMax)
 	hello, ping := wire.Hello{Version: 1}.Append(nil), wire.Ping{Token: 1}.Append(nil)
