@@ -124,3 +124,9 @@ func RecordCalls(path string, seeds Seeds, from netip.AddrPort, calls []any) err
 	}
 	return r.Close()
 }
+
+// ParseStation and Encode are a key file's format.
+var ParseStation = parseStation
+
+// Encode writes what ParseStation reads.
+func (s Station) Encode() ([]byte, error) { return s.encode() }

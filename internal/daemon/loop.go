@@ -12,15 +12,15 @@ import (
 	"streamer/internal/link"
 	"streamer/internal/mono"
 	"streamer/internal/node"
-	"streamer/internal/udp"
+	"streamer/internal/wire"
 )
 
 const (
-	receivedMax  = 4096 // datagrams between the socket and the loop; more are dropped and counted
-	callsMax     = 64   // commands and questions waiting for the loop
-	turnMax      = 256  // datagrams handled before what came out is sent
-	farAway      = time.Hour
-	datagramsMax = udp.DatagramBytesMax
+	receivedMax      = 4096 // datagrams between the socket and the loop; more are dropped and counted
+	callsMax         = 64   // commands and questions waiting for the loop
+	turnMax          = 256  // datagrams handled before what came out is sent
+	farAway          = time.Hour
+	datagramBytesMax = wire.DatagramBytesMax // longer ones are not ours
 )
 
 // errStopped says that the node has left.
@@ -30,7 +30,7 @@ var errStopped = errors.New("the node has stopped")
 type datagram struct {
 	from netip.AddrPort
 	n    int
-	data [datagramsMax]byte
+	data [datagramBytesMax]byte
 }
 
 // A call is something to do on the loop's goroutine. done is closed when it was done.
@@ -58,8 +58,8 @@ type loop struct {
 	small     []node.Fanout // of out, for one release
 	held      []node.Fanout // of out: large ones that wait for company
 	holdUntil mono.Time     // when held must leave; mono.Never when it is empty
-	turns     atomic.Int64  // mono.Time of the last turn, for health
 	overrun   atomic.Uint64 // datagrams dropped because the loop was behind
+	oversized atomic.Uint64 // datagrams longer than any of ours
 }
 
 func newLoop(n *node.Node, c clock, send *sender, notice func(node.Notice)) *loop {
@@ -72,6 +72,10 @@ func newLoop(n *node.Node, c clock, send *sender, notice func(node.Notice)) *loo
 
 // receive is the socket's handler: it copies a datagram to the loop's queue.
 func (l *loop) receive(from netip.AddrPort, b []byte) {
+	if len(b) > datagramBytesMax {
+		l.oversized.Add(1)
+		return
+	}
 	var d *datagram
 	select {
 	case d = <-l.free:
@@ -131,7 +135,6 @@ func (l *loop) run(ctx context.Context) {
 	l.tellWall(l.clock.now())
 	for {
 		now := l.clock.now()
-		l.turns.Store(int64(now))
 		wait := farAway
 		if due := min(l.node.Deadline(), l.holdUntil); due != mono.Never {
 			wait = min(max(due.Sub(now), 0), farAway)

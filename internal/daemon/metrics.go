@@ -17,7 +17,7 @@ func (d *Daemon) socketMetrics() []socketMetric {
 	s := d.conn.Stats()
 	return []socketMetric{
 		{"streamer_socket_received_total", "Datagrams read from the socket.", s.Received},
-		{"streamer_socket_oversized_total", "Datagrams longer than any of ours, dropped.", s.Oversized},
+		{"streamer_socket_oversized_total", "Datagrams longer than any of ours, dropped.", s.Oversized + d.loop.oversized.Load()},
 		{"streamer_socket_read_errors_total", "Errors of the socket's reader.", s.ReadErrors},
 		{"streamer_socket_overrun_total", "Datagrams dropped because the node was behind.", d.loop.overrun.Load()},
 		{"streamer_socket_sent_total", "Datagrams that the system took.", s.Sent},
