@@ -83,8 +83,6 @@ func (f *family) fanout(tb testing.TB, payload []byte, wants func(child int) boo
 	return out
 }
 
-func everyone(int) bool { return true }
-
 func listenUDP(tb testing.TB) *udp.Conn {
 	tb.Helper()
 	c, err := udp.Listen(0)
@@ -197,34 +195,5 @@ func TestWallClockIsTold(t *testing.T) {
 		if got := daemon.Due(&w, at(step.after), unix+step.after.Milliseconds()+step.set); got != step.want {
 			t.Errorf("after %v, set by %d ms: %v", step.after, step.set, got)
 		}
-	}
-}
-
-// BenchmarkSender sends chunks of 1,120 bytes to children behind one silent socket: what a relay pays for each child and
-// chunk, sealing and kernel included.
-func BenchmarkSender(b *testing.B) {
-	for _, bench := range []struct{ children, chunks int }{{1, 1}, {10, 1}, {100, 1}, {1000, 1}, {1000, 4}, {1000, 8}} {
-		b.Run(fmt.Sprintf("children=%d/chunks=%d", bench.children, bench.chunks), func(b *testing.B) {
-			sink, conn := listenUDP(b), listenUDP(b)
-			addrs := make([]netip.AddrPort, bench.children)
-			for i := range addrs {
-				a := netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)})
-				addrs[i] = netip.AddrPortFrom(a, uint16(sink.Port()))
-			}
-			f := newFamily(b, addrs)
-			s := daemon.NewSender(conn)
-			defer s.Close()
-			var out node.Output
-			for i := range bench.chunks {
-				out.Fanouts = append(out.Fanouts, f.fanout(b, payload(i, 1130), everyone))
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				s.Send(&out)
-			}
-			packets := float64(b.N) * float64(bench.children*bench.chunks)
-			b.ReportMetric(b.Elapsed().Seconds()*1e9/packets, "ns/datagram")
-			b.ReportMetric(packets/b.Elapsed().Seconds(), "datagrams/s")
-		})
 	}
 }
