@@ -235,7 +235,7 @@ func (s *Station) offer(p *peer, into []wire.Candidate) []wire.Candidate {
 				(o.have.Free > 0) != wantRoom {
 				continue
 			}
-			into = append(into, wire.Candidate{Node: o.node, Addr: o.addr, Source: o.source, Hops: o.have.Hops, Free: o.have.Free})
+			into = append(into, o.candidate())
 		}
 	}
 	return into

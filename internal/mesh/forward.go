@@ -39,23 +39,15 @@ func (c *childState) covers(e *epoch, seq uint32) bool {
 	return e.num > c.cursor.num
 }
 
-// pushChunk sends a verified chunk to the subscribers of its class and to those who asked for it before it came.
+// pushChunk sends a verified chunk to the subscribers of its class.
 func (s *Station) pushChunk(e *epoch, seq uint32, data []byte, from *peer, out *Output) {
 	bit := uint16(1) << (seq % wire.Classes)
 	out.send(Send{Priority: Push, Epoch: e.num, Seq: seq, Data: data})
-	start := len(out.peers)
 	for _, c := range s.children {
 		if c.child.classes&bit == 0 || c == from || c.child.mask&bit != 0 && c.child.covers(e, seq) {
 			continue
 		}
 		out.addPeer(c.id)
-	}
-	if len(s.held) > 0 {
-		s.takeHeld(e, seq, func(id PeerID) {
-			if !slices.Contains(out.peers[start:], id) && (from == nil || from.id != id) && s.byID[id] != nil {
-				out.addPeer(id)
-			}
-		})
 	}
 	out.dropEmpty()
 }
@@ -155,12 +147,11 @@ func (s *Station) endChild(p *peer) {
 }
 
 // expireChildren ends the subscriptions of those who have been silent, so that nobody can have a stream sent to a stranger
-// or to the dead, and forgets interests that nobody waits for.
+// or to the dead.
 func (s *Station) expireChildren(now mono.Time) {
 	for i := len(s.children) - 1; i >= 0; i-- {
 		if p := s.children[i]; now.Sub(p.heardAt) > childSilenceMax {
 			s.endChild(p)
 		}
 	}
-	s.held = slices.DeleteFunc(s.held, func(h interest) bool { return now.Sub(h.since) > heldFor })
 }

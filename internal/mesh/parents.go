@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	silenceSuspect = 300 * time.Millisecond // at least; then a ping
-	silenceDead    = 200 * time.Millisecond // at least, after the ping
-	stallMax       = time.Second            // a parent that is alive and does not advance
+	silenceSuspect = 300 * time.Millisecond                 // at least; then a ping
+	silenceDead    = 200 * time.Millisecond                 // at least, after the ping
+	partnerSilence = haveToPartners + 1500*time.Millisecond // then a partner is no hope any more
+	stallMax       = time.Second                            // a parent that is alive and does not advance
+	orphanPatience = 2 * time.Second
 	refusedFor     = 3 * time.Second
 	loopFor        = 5 * time.Second
 	nothingFor     = time.Second
@@ -98,10 +100,40 @@ func (s *Station) checkParent(now mono.Time, p *peer, out *Output) {
 		s.expedite(now, p)
 		s.repairDue(now, out)
 	}
-	if p.parent.owed != 0 && now.Sub(p.parent.owed) > stallMax ||
-		p == s.manifests && p.owedManifests != 0 && now.Sub(p.owedManifests) > stallMax {
+	if p.parent.owed != 0 && now.Sub(p.parent.owed) > p.stallPatience() {
 		s.leaveStalled(now, p, out)
+	} else if p == s.manifests && p.owedManifests != 0 && now.Sub(p.owedManifests) > p.manifestPatience() {
+		s.moveManifests(now, p, out)
 	}
+}
+
+// moveManifests has another parent bring the manifests.
+func (s *Station) moveManifests(now mono.Time, p *peer, out *Output) {
+	s.manifests, p.owedManifests, p.parent.wantManifests = nil, 0, false
+	p.parent.noManifestsUntil = now.Add(stallRefused)
+	s.sendWant(now, p, wire.Want{}, out)
+	s.assignClasses(now, out)
+	s.updatePlace(out)
+}
+
+func (p *peer) manifestPatience() time.Duration {
+	if p.path != nil && p.path.Parts[wire.PartManifests].Hops == wire.HopsUnknown {
+		return orphanPatience
+	}
+	return stallMax
+}
+
+// stallPatience is how long a parent may bring nothing of what it owes: longer while it says that it has lost a parent
+// itself and looks for another, lest everybody below it does the same at the same moment.
+func (p *peer) stallPatience() time.Duration {
+	if p.path != nil {
+		for part := range wire.PartManifests {
+			if p.parent.want&(quarter<<part) != 0 && p.path.Parts[part].Hops == wire.HopsUnknown {
+				return orphanPatience
+			}
+		}
+	}
+	return stallMax
 }
 
 // askPositions asks all partners where they are when nothing has come for a while: is it the source that is silent, or
@@ -130,7 +162,9 @@ func (s *Station) loseParent(now mono.Time, p *peer, out *Output) {
 	if !p.isParent() {
 		return
 	}
-	s.dbg(now, "LOSE %x owed %v probe %v", p.node[:2], p.parent.owed, p.probeAt)
+	if !s.leaving {
+		s.goUp(now, p, out)
+	}
 	s.expedite(now, p)
 	for c := range s.assign {
 		if s.assign[c] == p {
@@ -232,7 +266,6 @@ func (s *Station) sendWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 		rtt, dev := s.host.RoundTrip(p.id)
 		ps.headersUntil = now.Add(max(headersGrace, 2*rtt+4*dev))
 	}
-	s.dbg(now, "WANT to %x classes %04x man %v backlog %v from %d/%d orphan %v", p.node[:2], w.Classes, w.Manifests, w.Backlog, w.Epoch, w.From, w.Orphan)
 	out.control(p.id, w.Append)
 }
 
@@ -268,7 +301,6 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 	for _, c := range g.Candidates {
 		s.addCandidate(now, c)
 	}
-	s.dbg(now, "GRANT from %x classes %04x man %v reason %d from %d cands %d", p.node[:2], g.Classes, g.Manifests, g.Reason, g.From, len(g.Candidates))
 	ps := &p.parent
 	if !ps.pending || g.Token != ps.token || s.cfg.Role == Source {
 		return
@@ -336,11 +368,13 @@ func (s *Station) bestParent(now mono.Time, part, n int) *peer {
 		}
 		rtt, _ := s.host.RoundTrip(p.id)
 		score := rtt/2 + 100*time.Millisecond*time.Duration(p.have.Hops)
-		if load := bits.OnesCount16(p.parent.want); part != wire.PartManifests && load+n > wire.Classes/2 {
-			score += 500 * time.Millisecond
+		if load := bits.OnesCount16(p.parent.want); part != wire.PartManifests {
+			if score += 15 * time.Millisecond * time.Duration(load); load+n > wire.Classes/2 {
+				score += 300 * time.Millisecond
+			}
 		}
-		if p.have.Epoch != 0 && int(p.have.Free) < n && !p.isParent() {
-			score += 300 * time.Millisecond
+		if p.have.Epoch != 0 && int(p.have.Free) < n {
+			score += 400 * time.Millisecond
 		}
 		if p.have.Epoch == 0 {
 			score += time.Second // nothing is known of it yet
@@ -359,7 +393,8 @@ func (s *Station) bestParent(now mono.Time, part, n int) *peer {
 
 // eligible reports whether p may bring a part of the stream.
 func (s *Station) eligible(now mono.Time, p *peer, part int) bool {
-	if p.gone || p.probeAt != 0 || now < p.parent.refusedUntil || p.have.Leaf || !p.open && !p.dialed {
+	if p.gone || p.probeAt != 0 || now < p.parent.refusedUntil || p.have.Leaf || !p.open && !p.dialed ||
+		now.Sub(p.heardAt) > partnerSilence || part == wire.PartManifests && now < p.parent.noManifestsUntil {
 		return false
 	}
 	if p.have.Epoch != 0 && p.have.Hops >= hopsMax {
@@ -378,7 +413,7 @@ func (s *Station) eligible(now mono.Time, p *peer, part int) bool {
 		return true // not heard of yet; it will refuse if there is a loop
 	}
 	way := &p.path.Parts[part]
-	return way.Hops < hopsMax && !way.Has(pathID(s.cfg.Self))
+	return way.Hops < hopsMax && !way.Has(pathID(s.cfg.Self)) && !s.fedByDead(now, way)
 }
 
 // mayMove reports whether a part may be moved to q for balance: only to a node that is nearer to the source for this part
@@ -422,7 +457,7 @@ func (s *Station) balance(now mono.Time, out *Output) {
 			return
 		}
 	}
-	s.play.movedAt = now
+	s.play.movedAt = now.Add(-time.Duration(s.rand.Int64N(int64(movesEvery) / 2)))
 }
 
 // pushed is called for each chunk that p sends of its own accord: it takes over the classes that it was newly asked for,

@@ -177,7 +177,6 @@ func (s *Station) DialFailed(now mono.Time, addr netip.AddrPort) {
 
 // PeerUp is called when a link that the station asked for is up, or was already.
 func (s *Station) PeerUp(now mono.Time, id PeerID, node identity.NodeID, addr netip.AddrPort, out *Output) {
-	s.dbg(now, "UP %x", node[:2])
 	for i := range s.cands {
 		if c := &s.cands[i]; c.Addr == addr || c.Node == node {
 			c.dialing, c.fails, c.nextTry = 0, 0, now.Add(dialBackoff)
@@ -364,6 +363,7 @@ func (s *Station) dropSpare(now mono.Time, partners int, out *Output) {
 			gone := wire.Gone{Station: s.cfg.Station}
 			out.control(p.id, gone.Append)
 			out.Idle = append(out.Idle, p.id)
+			s.addCandidate(now, p.candidate())
 			s.dropPeer(now, p, out)
 			partners--
 		}

@@ -47,17 +47,17 @@ type peer struct {
 
 // parentState is what a peer gives to this node.
 type parentState struct {
-	want          uint16 // asked of it
-	wantManifests bool
-	classes       uint16 // granted
-	manifests     bool
-	token         uint8
-	pending       bool      // its Grant has not come
-	wantAt        mono.Time // when the Want was sent
-	wantFlags     wire.Want // for sending it again
-	tries         int
-	refusedUntil  mono.Time
-	movedAt       mono.Time
+	want             uint16 // asked of it
+	wantManifests    bool
+	classes          uint16 // granted
+	manifests        bool
+	token            uint8
+	pending          bool      // its Grant has not come
+	wantAt           mono.Time // when the Want was sent
+	wantFlags        wire.Want // for sending it again
+	tries            int
+	refusedUntil     mono.Time
+	noManifestsUntil mono.Time // they stalled here
 
 	owed         mono.Time // since when a chunk that it should have pushed has not come; 0 none
 	arrivals     [wire.PartManifests]arrival
@@ -66,6 +66,11 @@ type parentState struct {
 
 func (p *peer) isParent() bool { return p.parent.want != 0 || p.parent.wantManifests }
 func (p *peer) isChild() bool  { return p.child.classes != 0 || p.child.manifests }
+
+// candidate describes p to others.
+func (p *peer) candidate() wire.Candidate {
+	return wire.Candidate{Node: p.node, Addr: p.addr, Source: p.source, Hops: p.have.Hops, Free: p.have.Free}
+}
 
 // owe notes that p should push something by at.
 func (p *peer) owe(at mono.Time) {
@@ -154,7 +159,6 @@ func (s *Station) dropPeer(now mono.Time, p *peer, out *Output) {
 		s.peers = slices.Delete(s.peers, i, i+1)
 	}
 	delete(s.byID, p.id)
-	s.held = slices.DeleteFunc(s.held, func(h interest) bool { return h.peer == p.id })
 	s.loseParent(now, p, out)
 }
 
@@ -162,7 +166,7 @@ func (s *Station) dropPeer(now mono.Time, p *peer, out *Output) {
 func (s *Station) PeerDown(now mono.Time, id PeerID, out *Output) {
 	if p := s.byID[id]; p != nil {
 		if p.dialed || p.open {
-			s.addCandidate(now, wire.Candidate{Node: p.node, Addr: p.addr, Source: p.source, Hops: p.have.Hops})
+			s.addCandidate(now, p.candidate())
 		}
 		s.dropPeer(now, p, out)
 	}

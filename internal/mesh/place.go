@@ -3,9 +3,16 @@
 package mesh
 
 import (
+	"time"
+
 	"streamer/internal/identity"
 	"streamer/internal/mono"
 	"streamer/internal/wire"
+)
+
+const (
+	grandparentsMax = 4
+	deadFor         = 2 * time.Second // a way through a dead node is not taken
 )
 
 // placeState is where this node is between the source and its children: for each part of the stream the hops to the
@@ -68,6 +75,51 @@ func (s *Station) updatePlace(out *Output) {
 func (s *Station) sayPlace(p *peer, out *Output) {
 	m := wire.Path{Channel: s.cfg.Channel, Parts: s.place.parts}
 	out.control(p.id, m.Append)
+	if !p.isChild() {
+		return
+	}
+	var buf [wire.CandidatesMax]wire.Candidate
+	above := wire.Peers{Channel: s.cfg.Channel, Candidates: buf[:0]}
+	for _, o := range s.peers { // where the child may go should this node die
+		if o.isParent() && o.open && len(above.Candidates) < grandparentsMax {
+			above.Candidates = append(above.Candidates, o.candidate())
+		}
+	}
+	if len(above.Candidates) > 0 {
+		out.control(p.id, above.Append)
+	}
+}
+
+// goUp dials the source when one of its own children has died under this node: there it has room for orphans, while all
+// others that this node knows may have been fed by the dead one too.
+func (s *Station) goUp(now mono.Time, lost *peer, out *Output) {
+	copy(s.recent[1:], s.recent[:])
+	s.recent[0] = lostParent{pathID(lost.node), now}
+	if lost.have.Hops != 1 {
+		return
+	}
+	for i := range s.cands {
+		if c := &s.cands[i]; c.Source && c.dialing == 0 && !s.isPeer(c) {
+			c.dialing = now
+			out.Dials = append(out.Dials, Dial{Addr: c.Addr, Node: c.Node})
+		}
+	}
+}
+
+// A lostParent is one that died lately: those who are fed by it are no help now.
+type lostParent struct {
+	id wire.PathID
+	at mono.Time
+}
+
+// fedByDead reports whether a way leads through a parent that this node has lost lately.
+func (s *Station) fedByDead(now mono.Time, way *wire.PathPart) bool {
+	for _, l := range s.recent {
+		if l.at != 0 && now.Sub(l.at) < deadFor && way.Has(l.id) {
+			return true
+		}
+	}
+	return false
 }
 
 // handlePath learns how the stream reaches a peer, and leaves it for those parts that reach it through this node.

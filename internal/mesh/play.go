@@ -237,7 +237,6 @@ func (s *Station) gap(seq, count uint32) {
 
 func (s *Station) flushGap(e *epoch, out *Output) {
 	if n := s.play.gapCount; n > 0 {
-		s.dbg(0, "GAP %d+%d", s.play.gapSeq, n)
 		s.play.gapCount = 0
 		s.counts.Missing += uint64(n)
 		s.notice(out, Notice{Kind: NoticeGap, Epoch: e.num, Seq: s.play.gapSeq, Count: n})

@@ -273,7 +273,6 @@ func (s *Station) handleChunk(now mono.Time, p *peer, m wire.Chunk, out *Output)
 	}
 	s.pushed(now, p, e, sl.m, m.Seq, out)
 	if sl.data != nil {
-		s.dbg(now, "DUP %d from %x", m.Seq, p.node[:2])
 		s.counts.Duplicate++
 		s.junk(now, p, out)
 		return

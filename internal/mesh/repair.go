@@ -12,15 +12,14 @@ import (
 
 const (
 	missesMax      = 2048
-	lateness       = 30 * time.Millisecond  // least, after the expected arrival, before the first NACK
+	lateness       = 30 * time.Millisecond  // after a later chunk by the same way, before the first NACK
+	tailLateness   = 250 * time.Millisecond // least, after the expected arrival, while nothing later has come
+	hopLateness    = 70 * time.Millisecond  // more for each hop from the source
+	hopsPatient    = 6
 	unknownLate    = 300 * time.Millisecond // the same while the parent's rhythm is not known
 	retryMin       = 60 * time.Millisecond
-	triesMax       = 8 // then once a second until the deadline
-	skipsMax       = 3 // later packets of the same parent that prove a loss
-	skipsLookBack  = 64
-	heldMax        = 256
-	unansweredMax  = 8 // NACKs, then a peer is asked last
-	heldFor        = 2 * time.Second
+	triesMax       = 8       // then once a second until the deadline
+	unansweredMax  = 8       // NACKs, then a peer is asked last
 	repairPercent  = 15      // of the stream's rate, for one peer
 	repairBurst    = 1 << 16 // bytes, for one peer
 	manifestsRetry = 80 * time.Millisecond
@@ -33,15 +32,6 @@ type miss struct {
 	at    mono.Time // next NACK
 	asked PeerID    // the last one asked
 	tries uint8
-	skips uint8
-}
-
-// An interest is a NACK that waits for the chunk to come here first.
-type interest struct {
-	epoch *epoch
-	seq   uint32
-	peer  PeerID
-	since mono.Time
 }
 
 // expectChunks notes what m names and is not there, each with the time when its absence will mean a loss.
@@ -58,7 +48,7 @@ func (s *Station) expectChunks(now mono.Time, e *epoch, m *manifest) {
 		at := now.Add(2*m.offset(i) + unknownLate)
 		if p := s.assign[seq%wire.Classes]; p != nil {
 			if a := &p.parent.arrivals[seq%wire.PartManifests]; a.samples > 0 {
-				at = mono.Time(m.releaseTime(i) + a.offset).Add(max(lateness, 4*a.deviation))
+				at = mono.Time(m.releaseTime(i) + a.offset).Add(max(tailLateness, 4*a.deviation) + s.patience(seq))
 				at = min(max(at, now), now.Add(2*time.Second))
 			}
 			if p.parent.pending { // its answer is on its way
@@ -99,17 +89,21 @@ func (s *Station) forgetMiss(e *epoch, seq uint32) bool {
 	return asked
 }
 
-// sawLater tells the misses before seq that p has sent something later of the same quarter.
+// sawLater tells the misses before seq that p has sent something later of the same quarter: they are lost, not late.
 func (s *Station) sawLater(now mono.Time, p *peer, e *epoch, seq uint32) {
 	for i := range s.misses {
 		ms := &s.misses[i]
-		if ms.epoch != e || ms.seq >= seq || seq-ms.seq > skipsLookBack || (seq-ms.seq)%wire.PartManifests != 0 || ms.tries > 0 || s.assign[ms.seq%wire.Classes] != p {
-			continue
-		}
-		if ms.skips++; ms.skips >= skipsMax {
-			ms.at = now
+		if ms.epoch == e && ms.seq < seq && (seq-ms.seq)%wire.PartManifests == 0 && ms.tries == 0 && s.assign[ms.seq%wire.Classes] == p {
+			ms.at = min(ms.at, now.Add(lateness+s.patience(seq)))
 		}
 	}
+}
+
+// patience is how much longer a node waits the further it is from the source: what its ancestors have lost too they get
+// first, and then push.
+func (s *Station) patience(seq uint32) time.Duration {
+	hops := s.place.parts[seq%wire.PartManifests].Hops
+	return hopLateness * time.Duration(min(hops, hopsPatient))
 }
 
 // expedite has what p owed asked for at once, from others.
@@ -143,7 +137,6 @@ func (s *Station) repairDue(now mono.Time, out *Output) {
 		if ms.tries++; ms.tries > triesMax {
 			retry = time.Second
 		}
-		s.dbg(now, "NACK %d to %x try %d", ms.seq, p.node[:2], ms.tries)
 		ms.asked, ms.at = p.id, now.Add(retry)
 		p.nack(ms.epoch, ms.seq)
 	}
@@ -184,7 +177,7 @@ func (s *Station) repairer(now mono.Time, ms *miss) *peer {
 	var best *peer
 	n, bestRank := 0, 0
 	for _, p := range s.peers {
-		rank := p.mayHave(ms.epoch, ms.seq, s.assign[class] == p)
+		rank := p.mayHave(now, ms.epoch, ms.seq, s.assign[class] == p)
 		if rank == 0 {
 			continue
 		}
@@ -204,8 +197,8 @@ func (s *Station) repairer(now mono.Time, ms *miss) *peer {
 }
 
 // mayHave ranks a peer as a repairer of a chunk: 0 no, 2 perhaps, 3 probably, 4 its map says so.
-func (p *peer) mayHave(e *epoch, seq uint32, parent bool) int {
-	if !p.open || p.have.Leaf || p.gone {
+func (p *peer) mayHave(now mono.Time, e *epoch, seq uint32, parent bool) int {
+	if !p.open || p.have.Leaf || p.gone || now.Sub(p.heardAt) > partnerSilence {
 		return 0
 	}
 	if p.have.Epoch == e.num {
@@ -332,7 +325,7 @@ func (s *Station) askManifests(p *peer) {
 	}
 }
 
-// handleNack answers with what is there, within the peer's share of repair, and remembers what is still to come.
+// handleNack answers with what is there, within the peer's share of repair.
 func (s *Station) handleNack(now mono.Time, p *peer, m *wire.Nack, out *Output) {
 	e, _ := s.epochByLow(m.EpochLow)
 	if e == nil || !s.host.Gives() {
@@ -359,10 +352,7 @@ func (s *Station) handleNack(now mono.Time, p *peer, m *wire.Nack, out *Output) 
 func (s *Station) serve(now mono.Time, p *peer, e *epoch, seq uint32, out *Output) {
 	sl := e.find(seq)
 	if sl == nil || sl.data == nil {
-		if seq >= e.complete && seq < e.next+skipsLookBack && s.cfg.Role != Source && len(s.held) < heldMax {
-			s.held = append(s.held, interest{e, seq, p.id, now})
-		}
-		return
+		return // the asker tries somebody else
 	}
 	if c := &p.child; c.mask&(1<<(seq%wire.Classes)) != 0 && c.covers(e, seq) {
 		return // its backlog comes to it
@@ -397,15 +387,4 @@ func (p *peer) spendRepair(now mono.Time, n int, rateBPS int64) bool {
 	}
 	p.repairLeft -= int64(n)
 	return true
-}
-
-// takeHeld returns the peers that asked for seq before it came, and forgets them.
-func (s *Station) takeHeld(e *epoch, seq uint32, visit func(PeerID)) {
-	s.held = slices.DeleteFunc(s.held, func(h interest) bool {
-		if h.epoch != e || h.seq != seq {
-			return false
-		}
-		visit(h.peer)
-		return true
-	})
 }

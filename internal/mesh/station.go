@@ -75,7 +75,7 @@ const (
 	backlogSpeed     = 4           // times the rate of the stream
 	playDelay        = 3 * time.Second
 	haveToParents    = 1500 * time.Millisecond
-	haveToPartners   = 5 * time.Second
+	haveToPartners   = 3 * time.Second
 	childSilenceMax  = 5 * time.Second
 	reviewEvery      = 250 * time.Millisecond
 	sourceClasses    = 2 * wire.Classes // before a source sends newcomers to its listeners
@@ -98,7 +98,6 @@ type Station struct {
 	epochs []*epoch // ascending, at most epochsMax
 	early  []earlyChunk
 	misses []miss
-	held   []interest
 
 	peers    []*peer // in order of arrival
 	byID     map[PeerID]*peer
@@ -108,6 +107,8 @@ type Station struct {
 
 	assign    [wire.Classes]*peer // who pushes each class to this node
 	manifests *peer               // who pushes the manifests
+
+	recent [4]lostParent // the newest first
 
 	play   playState
 	source sourceState

@@ -18,9 +18,11 @@ const (
 	givePercent   = 80        // of the cap, for subscriptions; the rest is for control, repair and newcomers' backlogs
 	burstSpan     = 20 * time.Millisecond
 	burstBytesMin = 3000
-	queueFor      = 2 * time.Second // then it is too late: the child asks elsewhere
 	usedSpan      = time.Second
 )
+
+// queueFor is how long audio waits at most; then the child has asked elsewhere.
+var queueFor = [...]time.Duration{mesh.Push: 2 * time.Second, mesh.Repair: 400 * time.Millisecond, mesh.Backlog: 2 * time.Second}
 
 // queueMax is how many chunks and manifests wait at most, by priority: pushes for 4,000 children and a few repairs.
 var queueMax = [...]int{mesh.Push: 16384, mesh.Repair: 1024, mesh.Backlog: 1024}
@@ -137,10 +139,20 @@ func (u *uplink) push(now mono.Time, st *station, s *mesh.Send, id link.ID) {
 		u.Late++
 		return
 	}
-	if s.Priority != mesh.Push && slices.ContainsFunc(q.items[q.head:], func(o queued) bool { return o.is(st, s, id) }) {
+	if s.Priority != mesh.Push && u.holds(st, s, id) {
 		return // it is on its way already
 	}
 	q.items = append(q.items, queued{st, id, *s, now})
+}
+
+func (u *uplink) holds(st *station, s *mesh.Send, id link.ID) bool {
+	for p := range u.queue {
+		q := &u.queue[p]
+		if slices.ContainsFunc(q.items[q.head:], func(o queued) bool { return o.is(st, s, id) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (q *queued) is(st *station, s *mesh.Send, id link.ID) bool {
@@ -152,7 +164,7 @@ func (u *uplink) pop(now mono.Time) (queued, bool) {
 	u.refill(now)
 	for p := range u.queue {
 		for q := &u.queue[p]; q.len() > 0; {
-			late := now.Sub(q.items[q.head].since) > queueFor
+			late := now.Sub(q.items[q.head].since) > queueFor[p]
 			if !late && u.tokens <= 0 {
 				return queued{}, false
 			}
