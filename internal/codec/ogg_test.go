@@ -120,11 +120,7 @@ func TestOggChain(t *testing.T) {
 					played := mux(t, received, codec.Event{Title: "T"})
 					checkHashes(t, name+", played", packetHashes(t, played, "ogg"), want)
 					decodesCleanly(t, played, "ogg")
-					for _, p := range oggPages(played) {
-						if !bytes.Equal(p[14:18], played[14:18]) {
-							t.Fatal("more than one serial number")
-						}
-					}
+					checkPages(t, played, received)
 				}
 			}
 		})
@@ -208,4 +204,75 @@ func TestOggMultiplex(t *testing.T) {
 	items := demux(t, slices.Concat(file, file), 4)
 	one := hashes(demux(t, slices.Concat(vorbis...), 1))
 	checkHashes(t, "vorbis of both", hashes(items), slices.Concat(one, one))
+}
+
+// checkPages: one serial number, page numbers without a hole, and at the end the granule position that the frames add up to.
+func checkPages(t *testing.T, file []byte, items []codec.Item) {
+	t.Helper()
+	pages := oggPages(file)
+	for i, p := range pages {
+		if !bytes.Equal(p[14:18], file[14:18]) {
+			t.Fatal("more than one serial number")
+		}
+		if n := binary.LittleEndian.Uint32(p[18:]); n != uint32(i) {
+			t.Fatalf("page %d has number %d", i, n)
+		}
+		if bos, eos := p[5]&2 != 0, p[5]&4 != 0; bos != (i == 0) || eos != (i == len(pages)-1) {
+			t.Fatalf("page %d of %d has flags %x", i, len(pages), p[5])
+		}
+	}
+	samples := 0
+	for _, i := range items {
+		samples += i.Frame.Samples
+	}
+	if n := binary.LittleEndian.Uint64(pages[len(pages)-1][6:]); n != uint64(samples) {
+		t.Errorf("the last page is at %d, the frames add up to %d", n, samples)
+	}
+}
+
+// Pages that are missing cost the packets on them and those cut by them; nothing is put together from two packets.
+func TestOggMissingPages(t *testing.T) {
+	t.Parallel()
+	for _, s := range oggSources(t) {
+		packets := oggPackets(s.make(t))
+		rng := rand.New(rand.NewPCG(15, 16))
+		pages := oggPages(repage(packets, 1, func() int { return 1 + rng.IntN(4) }))
+		want := hashes(demux(t, slices.Concat(pages...), 1))
+		for range 20 {
+			n := len(pages)/2 + rng.IntN(len(pages)/4)
+			got := hashes(demux(t, slices.Concat(slices.Concat(pages[:n]...), slices.Concat(pages[n+1+rng.IntN(3):]...)), 1))
+			lost := len(want) - len(got)
+			if lost < 1 || lost > 20 {
+				t.Fatalf("%s: %d of %d packets lost", s.name, lost, len(want))
+			}
+			for i, h := range got {
+				if h != want[i] && h != want[i+lost] {
+					t.Fatalf("%s: packet %d is not one of the source's", s.name, i)
+				}
+			}
+		}
+	}
+}
+
+// A hole in the page numbers is how a player learns of a gap.
+func TestOggGap(t *testing.T) {
+	t.Parallel()
+	items := demux(t, sourceNamed(t, "opus-20").make(t), 1)
+	m, err := codec.NewMuxer(items[0].Header, codec.Event{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := items[len(items)-1].Frame
+	file := m.Start(nil)
+	file = m.Frame(file, frame)
+	file = m.Gap(file)
+	file = m.Frame(file, frame)
+	file = m.End(file)
+	var numbers []uint32
+	for _, p := range oggPages(file) {
+		numbers = append(numbers, binary.LittleEndian.Uint32(p[18:]))
+	}
+	if !slices.Equal(numbers, []uint32{0, 1, 2, 4}) {
+		t.Errorf("pages %v", numbers)
+	}
 }

@@ -31,6 +31,12 @@ func id3v2(version byte, frames ...string) []byte {
 	return append(append([]byte{'I', 'D', '3', version, 0, 0}, synchsafe(len(body))...), body...)
 }
 
+// withFooter adds the copy of the head that may end a tag of version 2.4, with bytes that are no frame but look like one.
+func withFooter(tag []byte) []byte {
+	tag[5] |= 0x10
+	return append(tag, '3', 'D', 'I', 4, 0, 0x10, 0xff, 0xfb, 0x90, 0x64)
+}
+
 func synchsafe(n int) []byte {
 	return []byte{byte(n >> 21 & 127), byte(n >> 14 & 127), byte(n >> 7 & 127), byte(n & 127)}
 }
@@ -54,6 +60,7 @@ func TestTags(t *testing.T) {
 		"2.3, mistaken": {id3v2(3, "TIT2", "\x00Tître"), codec.Event{Title: "Tître"}},
 		"2.4":           {id3v2(4, "TPE1", "\x03One\x00Two", "TIT2", "\x03 T\n"), codec.Event{Artist: "One", Title: "T"}},
 		"cover first":   {id3v2(4, "APIC", cover, "TIT2", "\x03After"), codec.Event{Title: "After"}},
+		"footer":        {withFooter(id3v2(4, "TIT2", "\x03F")), codec.Event{Title: "F"}},
 		"APE":           {ape, codec.Event{}},
 		"ID3v1":         {id3v1, codec.Event{}},
 		"lyrics":        {append(lyrics, id3v1...), codec.Event{}},

@@ -59,6 +59,18 @@ func music(seconds, rate, channels string) string {
 // A packetHash is what ffmpeg says about one packet of a file: its size and a hash of its bytes.
 type packetHash struct{ size, hash string }
 
+// packetTimes returns the presentation times of the packets that ffmpeg finds, in units of the container.
+func packetTimes(t testing.TB, file []byte, demuxer string) (times []string) {
+	t.Helper()
+	out := ffmpeg(t, file, "-f "+demuxer+" -i - -map 0:a -c copy -f framehash -hash md5 -")
+	for line := range strings.Lines(string(out)) {
+		if fields := strings.Split(line, ","); !strings.HasPrefix(line, "#") && len(fields) >= 6 {
+			times = append(times, strings.TrimSpace(fields[2]))
+		}
+	}
+	return times
+}
+
 // packetHashes returns the packets that ffmpeg finds in a file, without decoding them.
 func packetHashes(t testing.TB, file []byte, demuxer string) []packetHash {
 	t.Helper()
@@ -73,8 +85,8 @@ func packetHashes(t testing.TB, file []byte, demuxer string) []packetHash {
 	return hashes
 }
 
-// decodesCleanly fails the test when ffmpeg has anything to complain about, and returns how many bytes of PCM came out.
-func decodesCleanly(t testing.TB, file []byte, demuxer string) int {
+// decodesCleanly fails the test when ffmpeg has anything to complain about, and returns the PCM.
+func decodesCleanly(t testing.TB, file []byte, demuxer string) []byte {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command("ffmpeg", strings.Fields("-hide_banner -loglevel warning -nostdin -f "+demuxer+" -i - -f s16le -")...)
@@ -83,7 +95,7 @@ func decodesCleanly(t testing.TB, file []byte, demuxer string) int {
 	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
 		t.Errorf("ffmpeg does not decode the %s cleanly: %v\n%s", demuxer, err, firstLines(stderr.String(), 8))
 	}
-	return stdout.Len()
+	return stdout.Bytes()
 }
 
 func firstLines(s string, n int) string {
