@@ -4,12 +4,14 @@ package web_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -431,6 +433,75 @@ func TestEventsBounded(t *testing.T) {
 			t.Fatalf("no room after one left: %s", a.Status)
 		}
 	}
+}
+
+// A subscriber that does not read is dropped alone.
+func TestSlowSubscriberIsDropped(t *testing.T) {
+	s := newSite(t)
+	slow, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	if err := slow.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(slow, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	fast := bufio.NewReader(s.ask(t, "GET", "/api/v1/events", "").Body)
+	next(t, fast)
+	next(t, fast)
+	for i := range 12 {
+		s.backend.set(func(snap *web.Snapshot) {
+			snap.Stations = slices.Clone(snap.Stations)
+			snap.Stations[0].Title = strings.Repeat(string(rune('a'+i)), 400<<10)
+		})
+		s.server.Changed()
+		for range 2 {
+			if name, data := next(t, fast); !strings.Contains(data, snapTitle(i)) {
+				t.Fatalf("news %d: the fast one got %s without it", i, name)
+			}
+		}
+	}
+	if err := slow.(*net.TCPConn).SetReadBuffer(1 << 20); err != nil {
+		t.Fatal(err)
+	}
+	if err := slow.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(slow)
+	if err != nil || bytes.Contains(got, []byte(snapTitle(11))) {
+		t.Errorf("the slow one was not dropped: %v after %d bytes", err, len(got))
+	}
+}
+
+func snapTitle(i int) string { return strings.Repeat(string(rune('a'+i)), 100) }
+
+// Whatever is asked to be tuned in, the node is asked for a station with a valid link, or the answer says what is wrong.
+func FuzzTune(f *testing.F) {
+	f.Add([]byte(`{"station":"` + identity.Link{Station: stationID, Name: "x"}.String() + `"}`))
+	f.Add([]byte(`{"station":"` + stationID.String() + `","role":"relay"}`))
+	f.Add([]byte(`{"station":1}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		b := &backend{}
+		s := web.NewServer(web.Config{Backend: b, Log: slog.New(slog.DiscardHandler), Listen: http.NotFoundHandler()})
+		q := httptest.NewRequest("POST", "http://localhost/api/v1/tune", bytes.NewReader(body))
+		q.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, q)
+		if (w.Code == 200) != (len(b.calls) == 1) {
+			t.Fatalf("got %d and the calls %q", w.Code, b.calls)
+		}
+		if w.Code == 200 {
+			link, _, _ := strings.Cut(strings.TrimPrefix(b.calls[0], "tune "), " ")
+			if _, err := identity.ParseLink(link); err != nil {
+				t.Fatalf("asked for %q: %v", link, err)
+			}
+		} else if decode(t, w.Body.String())["error"] == "" {
+			t.Fatalf("%d without a reason", w.Code)
+		}
+	})
 }
 
 // keys returns the names in a set.

@@ -178,7 +178,7 @@ func play(t *testing.T, p players.Player, f players.Format, list []codec.Chunk) 
 		t.Errorf("ended: %v; complaints: %q", r.Ended, r.Errors)
 	}
 	if p.ShowsTitles(f) {
-		if len(r.Titles) < 2 || slices.ContainsFunc(r.Titles, func(s string) bool { return !strings.HasPrefix(s, "Ärtist - It's track ") }) {
+		if len(r.Titles) < 2 || slices.ContainsFunc(r.Titles, func(s string) bool { return !strings.Contains(s, "It's track ") }) {
 			t.Errorf("titles %q", r.Titles)
 		}
 	}

@@ -73,11 +73,15 @@ function showStation(t) {
   text(card.querySelector("summary"), count(t.parents.length, "parent") + ", " +
     (t.children.length === 1 ? "1 child" : t.children.length + " children"));
   showPeers(card.querySelector("tbody"), t);
+  showLink(t.id, card);
+  card.querySelector(".leave").hidden = t.role === "source";
+}
+
+function showLink(id, card) {
   const link = card.querySelector(".link");
-  const address = links.get(t.id) || "";
+  const address = links.get(id) || "";
   link.hidden = !address.startsWith("streamerp2p:");
   if (!link.hidden) link.href = address;
-  card.querySelector(".leave").hidden = t.role === "source";
 }
 
 function showPeers(body, t) {
@@ -148,5 +152,6 @@ events.addEventListener("status", (e) => showStatus(JSON.parse(e.data)));
 events.addEventListener("stations", (e) => {
   links.clear();
   for (const s of JSON.parse(e.data)) links.set(s.id, s.link);
+  cards.forEach((card, id) => showLink(id, card));
 });
 events.addEventListener("error", () => text(byId("state"), "the node does not answer"));
