@@ -65,6 +65,7 @@ type World struct {
 	failures  []Failure
 	explained []Failure
 	timers    uint64
+	manifests map[uint64][]byte // that honest nodes forwarded and that are right, by epoch and first chunk
 	scratch   []byte
 	heapStart uint64
 }
@@ -87,6 +88,7 @@ func New(s Scenario, o Options) (*World, error) {
 		setup:     rand.New(newSource(o.Seed, streamSetup, 0)),
 		net:       network{path: s.Path},
 		byID:      make(map[identity.NodeID]int32, s.Nodes+1),
+		manifests: map[uint64][]byte{},
 		trace:     newTrace(o.Trace),
 		station:   identity.NewStationKey(seed32(newSource(o.Seed, streamStation, 0))),
 		epoch:     uint32(wallOrigin / 1000),
