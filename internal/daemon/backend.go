@@ -76,6 +76,9 @@ func (d *Daemon) aboutStations(carried []node.StationStatus) []web.Station {
 		if c := status[st.id]; c != nil {
 			about.Online = c.OnAir && !c.Ended
 			about.Listeners = audience(c)
+			if about.Online {
+				about.LastAlive = 0
+			}
 		}
 		list = append(list, about)
 	}
@@ -95,7 +98,7 @@ func audience(c *node.StationStatus) int {
 func (d *Daemon) about(st *tuned) web.Station {
 	info := st.channel.Info()
 	d.stations.mu.Lock()
-	heard, hints := st.heard, st.hints
+	heard, alive, hints := st.heard, st.alive, st.hints
 	d.stations.mu.Unlock()
 	s := web.Station{
 		ID: st.id, Name: info.Name, Genre: info.Event.Genre, Description: info.Event.Description, URL: info.Event.URL,
@@ -103,6 +106,8 @@ func (d *Daemon) about(st *tuned) web.Station {
 	}
 	if info.OnAir {
 		s.Codec = info.Header.Codec()
+	}
+	if alive {
 		s.LastAlive = max(0, time.Since(heard))
 	}
 	link := identity.Link{Station: st.id, Name: info.Name, Peers: hints[:min(len(hints), identity.LinkPeersMax)]}
@@ -112,9 +117,6 @@ func (d *Daemon) about(st *tuned) web.Station {
 		s.Name, s.Genre, s.Description, s.URL = link.Name, own.Genre, own.Description, own.URL
 		if own.StationName != "" {
 			s.Name = own.StationName
-		}
-		if info.OnAir {
-			s.LastAlive = 0
 		}
 	}
 	link.Name = clipName(link.Name)

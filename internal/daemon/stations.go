@@ -15,6 +15,7 @@ import (
 
 	"streamer/internal/codec"
 	"streamer/internal/identity"
+	"streamer/internal/mono"
 	"streamer/internal/node"
 	"streamer/internal/playback"
 )
@@ -40,6 +41,7 @@ type tuned struct {
 	idle    time.Time // since when there are none; zero: never any
 	hints   []string  // HOST:PORT
 	heard   time.Time // of the last notice, or of tuning in
+	alive   bool      // there has been a notice
 	asked   time.Time // when the hints were last resolved; zero: not yet
 }
 
@@ -248,15 +250,8 @@ func (s *stations) sweep(ctx context.Context, now time.Time) {
 // search resolves the hints of stations that nothing comes from, and gives them to the node.
 func (s *stations) search(ctx context.Context, now time.Time) {
 	for _, st := range s.all() {
-		s.mu.Lock()
-		silent := now.Sub(st.heard) >= searchAfter && now.Sub(st.asked) >= searchEvery
-		due := !st.own && (st.asked.IsZero() || silent)
-		hints := s.hintsOf(st)
-		if due {
-			st.asked = now
-		}
-		s.mu.Unlock()
-		if !due || len(hints) == 0 {
+		hints := s.searchDue(ctx, st, now)
+		if len(hints) == 0 {
 			continue
 		}
 		peers, unknown := resolve(ctx, hints)
@@ -267,6 +262,34 @@ func (s *stations) search(ctx context.Context, now time.Time) {
 			s.log.Warn("station not searched", keyStation, st.id.Short(), keyError, err)
 		}
 	}
+}
+
+// searchDue returns the hosts to ask for a station now, if that is due: at first, and every searchEvery while nothing comes.
+func (s *stations) searchDue(ctx context.Context, st *tuned, now time.Time) []string {
+	s.mu.Lock()
+	first := st.asked.IsZero()
+	silent := now.Sub(st.heard) >= searchAfter && now.Sub(st.asked) >= searchEvery
+	hints := s.hintsOf(st)
+	if !st.own && (first || silent) {
+		st.asked = now
+	} else {
+		hints = nil
+	}
+	s.mu.Unlock()
+	if !first && len(hints) > 0 && s.onAir(ctx, st.id) {
+		return nil // a relay hears no notices
+	}
+	return hints
+}
+
+// onAir asks the node whether anything comes from a station.
+func (s *stations) onAir(ctx context.Context, id identity.StationID) (yes bool) {
+	err := s.loop.ask(ctx, func(n *node.Node, now mono.Time) {
+		for _, st := range n.Status(now).Tuned {
+			yes = yes || st.ID == id && st.OnAir
+		}
+	})
+	return err == nil && yes
 }
 
 // offer gives the node more peers of a station that it still carries.
@@ -303,7 +326,7 @@ func (s *stations) notice(n node.Notice) {
 		s.mu.Unlock()
 		return
 	}
-	st.heard = time.Now()
+	st.heard, st.alive = time.Now(), true
 	s.mu.Unlock()
 	switch n.Kind {
 	case node.NoticeEpoch:
