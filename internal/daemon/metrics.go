@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// A socketMetric is one counter of the socket and the loop behind it; docs/metrics.md lists them.
+// A socketMetric is one counter of the socket and the loop behind it.
 type socketMetric struct {
 	name, help string
 	value      uint64
