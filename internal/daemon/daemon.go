@@ -134,7 +134,7 @@ func (d *Daemon) openBroadcast() error {
 		Station: d.own, Password: o.Password, Mount: o.Mount, Info: st.Info, Log: d.log,
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // says what to do
+		return err // says what to do
 	}
 	d.sources, err = ingest.Listen(context.Background(), o.Source, d.log)
 	for _, l := range d.sources {
@@ -155,7 +155,7 @@ func (d *Daemon) openInputs(o *BroadcastOptions, st Station) error {
 		Station: d.own, Inputs: o.Inputs, Shuffle: o.Shuffle, Once: o.Once, Info: st.Info, Stdin: o.Stdin,
 		Rand: seeds.Config(0).Rand, Log: d.log,
 	})
-	return err //nolint:wrapcheck // says what to do
+	return err // says what to do
 }
 
 func (d *Daemon) openHTTP() error {
@@ -176,7 +176,7 @@ func (d *Daemon) openHTTP() error {
 func closeOnce(c io.Closer) func() error {
 	return func() error {
 		if err := c.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			return err //nolint:wrapcheck // says what was closed
+			return err // says what was closed
 		}
 		return nil
 	}

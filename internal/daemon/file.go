@@ -42,7 +42,7 @@ func DefaultDataDir() (string, error) {
 
 // makePrivateDir makes a directory that only its user may enter, and its parents.
 func makePrivateDir(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // the user's own directories
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { // the user's own directories
 		return fmt.Errorf("make the directory above %s: %w", dir, err)
 	}
 	err := os.Mkdir(dir, 0o700)
@@ -100,9 +100,9 @@ func writeFileAtomic(path string, data []byte, mode fs.FileMode, replace bool) (
 func reserve(path string, mode fs.FileMode) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
-		return err //nolint:wrapcheck // writeFileAtomic wraps
+		return err // writeFileAtomic wraps
 	}
-	return f.Close() //nolint:wrapcheck // likewise
+	return f.Close() // likewise
 }
 
 // syncDir makes a rename last. Windows has no such call and needs none.
@@ -115,7 +115,7 @@ func syncDir(dir string) error {
 	}
 	d, err := os.Open(dir)
 	if err != nil {
-		return err //nolint:wrapcheck // writeFileAtomic wraps
+		return err // writeFileAtomic wraps
 	}
 	err = d.Sync()
 	return errors.Join(err, d.Close())
@@ -125,7 +125,7 @@ func syncDir(dir string) error {
 func readFileBounded(path string, bytesMax int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // names the file already
+		return nil, err // names the file already
 	}
 	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, bytesMax+1))

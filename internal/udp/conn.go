@@ -186,7 +186,7 @@ func (l *readLoad) busy(now time.Time, n int) bool {
 func (c *Conn) readPlain(buf []byte, handle func(from netip.AddrPort, b []byte)) (int, error) {
 	n, from, err := c.udp.ReadFromUDPAddrPort(buf)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // the caller counts it
+		return 0, err // the caller counts it
 	}
 	if n > DatagramBytesMax {
 		c.oversized.Add(1)
@@ -201,7 +201,7 @@ func (c *Conn) readPlain(buf []byte, handle func(from netip.AddrPort, b []byte))
 func (c *Conn) writePlain(m Message) error {
 	if _, err := c.udp.WriteToUDPAddrPort(m.Data, m.To); err != nil {
 		c.writeErrors.Add(1)
-		return err //nolint:wrapcheck // WriteBatch says to whom
+		return err // WriteBatch says to whom
 	}
 	c.sent.Add(1)
 	return nil

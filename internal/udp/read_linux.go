@@ -53,7 +53,7 @@ func (r *reader) read(handle func(from netip.AddrPort, b []byte)) (int, error) {
 		return r.conn.readPlain(r.bufs[0][:], handle)
 	}
 	if err := r.conn.raw.Read(r.recv); err != nil {
-		return 0, err //nolint:wrapcheck // Serve compares it with net.ErrClosed
+		return 0, err // Serve compares it with net.ErrClosed
 	}
 	if r.errno == unix.ENOSYS {
 		r.plain = true

@@ -133,7 +133,7 @@ func (w *Writer) flush(msgs []Message) (n int, first error) {
 	for w.from < w.until {
 		begin := w.from
 		if err := w.conn.raw.Write(w.send); err != nil {
-			return n, err //nolint:wrapcheck // compared with net.ErrClosed
+			return n, err // compared with net.ErrClosed
 		}
 		for ; begin < w.from; begin++ { // these went out
 			k := w.segs[begin]
