@@ -129,3 +129,5 @@ func (s *station) titles() []codec.Event {
 func testLog(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
