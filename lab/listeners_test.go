@@ -5,6 +5,7 @@
 package lab
 
 import (
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
@@ -73,6 +74,27 @@ func TestChainOfThree(t *testing.T) {
 	for _, parent := range last.station(t).Parents {
 		if parent.Addr != middle.addr().String() {
 			t.Errorf("the last has the parent %s, want %v alone", parent.Addr, middle.addr())
+		}
+	}
+}
+
+// TestIPv6: a link that names the broadcaster's IPv6 address alone.
+func TestIPv6(t *testing.T) {
+	n := netlab.New(t, 6)
+	m := newMusic(t, n, 128, 30*time.Second)
+	source := startNode(t, n.Host(t, "source", broadband, netlab.Line{}), "source", "broadcast", m.path)
+	peer := netip.AddrPortFrom(source.host.IPv6(), uint16(source.ready.UDP))
+	listener := startNode(t, n.Host(t, "listener", broadband, netlab.Line{}), "listener",
+		"listen", source.link()+"?peer="+peer.String(), "--player", "none")
+	awaitAudio(t, 15*time.Second, time.Second, listener)
+	recording := record(t, listener, source.ready.StationID, filepath.Join(n.Dir, "listener.mp3"))
+	pass(t, 5*time.Second)
+	report(t, listener)
+	requireWhole(t, nil, listener)
+	requireContiguous(t, listener.Name, recording.stop(t), m, 5*time.Second)
+	for _, parent := range listener.station(t).Parents {
+		if parent.Addr != peer.String() {
+			t.Errorf("the parent is %s, want %v", parent.Addr, peer)
 		}
 	}
 }

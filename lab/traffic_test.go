@@ -73,6 +73,9 @@ func TestOverhead(t *testing.T) {
 				fmt.Fprintf(&table, "| %d kbit/s | %.0f %% | %.1f %% | %.2f %% | %.2f %% | %d | %.2f |\n", kbps, 100*loss, e.share(),
 					e.repaired, e.duplicate, e.missing, e.sourceBPS/float64(kbps*1000))
 				t.Logf("%+v: %.1f %% beside the audio", e, e.share())
+				if e.missing != 0 {
+					t.Errorf("%d chunks were missed", e.missing)
+				}
 			})
 		}
 	}
@@ -119,7 +122,7 @@ func overhead(t *testing.T, kbps int, loss float64, listeners int, window time.D
 		repaired += now.Repaired - then.Repaired
 		duplicate += now.Duplicate - then.Duplicate
 		if i > 0 {
-			e.missing += now.Missing
+			e.missing += now.Missing - then.Missing
 		}
 	}
 	e.repaired, e.duplicate = percent(repaired, received), percent(duplicate, received)
