@@ -14,11 +14,14 @@ import (
 // fullWait is how long a refused peer should wait, in tenths of a second.
 const fullWait = 20
 
+// roomFresh is how lately a peer must have been heard to be offered as one that has room.
+const roomFresh = haveToParents + 500*time.Millisecond
+
 // handleWant decides what a peer gets from now on and says so. A Want is absolute, so it may come twice.
 func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	p.open = true
 	fresh := w.Classes &^ p.child.classes
-	given, reason := s.admit(p, fresh, w.Orphan)
+	given, reason := s.admit(now, p, fresh, w.Orphan)
 	classes := w.Classes&p.child.classes | given
 	manifests := w.Manifests && (p.child.manifests || (classes != 0 || w.Classes == 0) && s.mayGiveManifests(p))
 	if w.Manifests && !manifests && reason == wire.GrantAll {
@@ -76,7 +79,7 @@ func (s *Station) takeUpload(p *peer) {
 }
 
 // admit chooses which of the fresh classes p gets.
-func (s *Station) admit(p *peer, fresh uint16, orphan bool) (uint16, wire.GrantReason) {
+func (s *Station) admit(now mono.Time, p *peer, fresh uint16, orphan bool) (uint16, wire.GrantReason) {
 	if fresh == 0 {
 		return 0, wire.GrantAll
 	}
@@ -100,7 +103,7 @@ func (s *Station) admit(p *peer, fresh uint16, orphan bool) (uint16, wire.GrantR
 		}
 	}
 	free := s.freeClasses(orphan)
-	if s.cfg.Role == Source && !orphan && s.othersHaveRoom(p) {
+	if s.cfg.Role == Source && !orphan && s.othersHaveRoom(now, p) {
 		free = min(free, sourceClasses-s.usedClasses())
 	}
 	given := uint16(0)
@@ -148,9 +151,10 @@ func (s *Station) usedClasses() int {
 }
 
 // othersHaveRoom reports whether anybody but p can take a newcomer that this node sends away.
-func (s *Station) othersHaveRoom(p *peer) bool {
+func (s *Station) othersHaveRoom(now mono.Time, p *peer) bool {
 	return slices.ContainsFunc(s.peers, func(o *peer) bool {
-		return o != p && o.open && !o.gone && !o.have.Leaf && o.have.Free > 0 && o.have.Hops < hopsMax
+		return o != p && o.open && !o.gone && !o.have.Leaf && o.have.Free > 0 && o.have.Hops < hopsMax &&
+			now.Sub(o.heardAt) < roomFresh
 	})
 }
 

@@ -39,8 +39,8 @@ type Priority uint8
 // The priorities, the most urgent first.
 const (
 	Push    Priority = iota // live chunks and manifests for subscribers
+	Backlog                 // the past for newcomers; live chunks too until they have caught up
 	Repair                  // answers to NACK
-	Backlog                 // the past for newcomers
 )
 
 // A Send is a chunk or a manifest for one or more peers. Data is never altered and may be kept.

@@ -28,7 +28,8 @@ const (
 	watchPause     = 20 * time.Millisecond
 	movesEvery     = 5 * time.Second
 	settleTime     = 3 * time.Second // before subscriptions are moved for balance
-	orphanAfter    = 1200 * time.Millisecond
+	orphanAfter    = 600 * time.Millisecond
+	newcomerRetry  = 400 * time.Millisecond // a newcomer that nobody takes asks again soon, then as an orphan
 	headersGrace   = 400 * time.Millisecond
 	resumeAfter    = 2500 * time.Millisecond // without progress, before the past is skipped as at the start
 )
@@ -176,7 +177,7 @@ func (s *Station) loseParent(now mono.Time, p *peer, out *Output) {
 		s.timers.manifests = mono.Min(s.timers.manifests, now)
 	}
 	wasAlive := p.probeAt == 0
-	p.parent = parentState{refusedUntil: now.Add(refusedFor), token: p.parent.token}
+	p.parent = parentState{refusedUntil: now.Add(refusedFor), token: p.parent.token, wantAt: now}
 	p.owedManifests = 0
 	if wasAlive && s.byID[p.id] == p && !s.leaving {
 		s.sendWant(now, p, wire.Want{}, out)
@@ -325,6 +326,9 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 	case wire.GrantAll, wire.GrantFull:
 		p.have.Free = 0
 	}
+	if !s.play.begun {
+		refused = min(refused, newcomerRetry)
+	}
 	ps.refusedUntil = now.Add(refused)
 	for c := range s.assign {
 		if s.assign[c] == p && ps.classes&(1<<c) == 0 {
@@ -468,6 +472,9 @@ func (s *Station) pushed(now mono.Time, p *peer, e *epoch, m *manifest, seq uint
 	}
 	class := seq % wire.Classes
 	if p.parent.want&(1<<class) == 0 {
+		if !p.parent.pending && now.Sub(p.parent.wantAt) > time.Second {
+			s.sendWant(now, p, wire.Want{}, out) // it has not heard that this class is brought by another now
+		}
 		return
 	}
 	if s.assign[class] != p {

@@ -182,6 +182,7 @@ func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 			}
 			s.gap(seq, 1)
 			s.play.next++
+			e.giveUp(seq)
 			continue
 		}
 		s.flushGap(e, out)

@@ -17,7 +17,7 @@ const (
 	hopLateness    = 70 * time.Millisecond  // more for each hop from the source
 	hopsPatient    = 6
 	unknownLate    = 300 * time.Millisecond // the same while the parent's rhythm is not known
-	retryMin       = 60 * time.Millisecond
+	retryMin       = 100 * time.Millisecond
 	triesMax       = 8       // then once a second until the deadline
 	unansweredMax  = 8       // NACKs, then a peer is asked last
 	repairPercent  = 15      // of the stream's rate, for one peer
@@ -132,7 +132,7 @@ func (s *Station) repairDue(now mono.Time, out *Output) {
 			continue
 		}
 		rtt, dev := s.host.RoundTrip(p.id)
-		retry := max(retryMin, rtt+4*dev+lateness/3)
+		retry := max(retryMin, rtt+rtt/2+4*dev+lateness)
 		retry += retry * time.Duration(ms.tries) / 2
 		if ms.tries++; ms.tries > triesMax {
 			retry = time.Second
@@ -200,6 +200,9 @@ func (s *Station) repairer(now mono.Time, ms *miss) *peer {
 func (p *peer) mayHave(now mono.Time, e *epoch, seq uint32, parent bool) int {
 	if !p.open || p.have.Leaf || p.gone || now.Sub(p.heardAt) > partnerSilence {
 		return 0
+	}
+	if p.source {
+		return 4
 	}
 	if p.have.Epoch == e.num {
 		if seq < p.have.Complete {

@@ -209,6 +209,16 @@ func (e *epoch) fill(seq uint32, data []byte) {
 	}
 }
 
+// giveUp counts a missing chunk as complete, so that one hole does not hide all that comes after it.
+func (e *epoch) giveUp(seq uint32) {
+	if e.complete == seq {
+		e.complete++
+	}
+	for sl := e.at(e.complete); sl != nil && sl.data != nil; sl = e.at(e.complete) {
+		e.complete++
+	}
+}
+
 // headComplete reports whether all header chunks are there.
 func (e *epoch) headComplete() bool {
 	for i := range e.head {

@@ -17,7 +17,8 @@ const (
 	autoUploadBPS = 2_000_000 // taken for subscriptions until the upload is measured
 	givePercent   = 80        // of the cap, for subscriptions; the rest is for control, repair and newcomers' backlogs
 	burstSpan     = 20 * time.Millisecond
-	burstBytesMin = 3000
+	burstBytesMin = 2400 // two datagrams
+	fillPercent   = 97
 	usedSpan      = time.Second
 )
 
@@ -73,6 +74,9 @@ func (u *uplink) burst() int64 {
 	return max(burstBytesMin, u.capBPS/8*int64(burstSpan)/int64(time.Second))
 }
 
+// fillBPS is what fills the bucket: a little less than the cap, so that a full bucket does not lift any second above it.
+func (u *uplink) fillBPS() int64 { return max(1, u.capBPS*fillPercent/100) }
+
 // Gives implements mesh.Host.
 func (n *Node) Gives() bool { return n.up.capBPS != 0 }
 
@@ -99,7 +103,7 @@ func (n *Node) MayBurst(now mono.Time) bool {
 		return true
 	}
 	n.up.refill(now)
-	return n.up.tokens > 0 && n.up.waiting() == 0
+	return n.up.tokens > 0 && n.up.queue[mesh.Push].len() == 0 && n.up.queue[mesh.Backlog].len() == 0
 }
 
 // TakeUpload implements mesh.Host.
@@ -109,7 +113,7 @@ func (u *uplink) refill(now mono.Time) {
 	if !u.capped() {
 		return
 	}
-	if earned := int64(now.Sub(u.filled)/time.Microsecond) * u.capBPS / 8 / 1_000_000; earned > 0 {
+	if earned := int64(now.Sub(u.filled)/time.Microsecond) * u.fillBPS() / 8 / 1_000_000; earned > 0 {
 		u.tokens = min(u.burst(), u.tokens+earned)
 		u.filled = now
 	}
@@ -193,7 +197,7 @@ func (u *uplink) deadline() mono.Time {
 	if u.tokens > 0 {
 		return u.filled
 	}
-	wait := (1 - u.tokens) * 8 * int64(time.Second/time.Microsecond) / u.capBPS
+	wait := (1 - u.tokens) * 8 * int64(time.Second/time.Microsecond) / u.fillBPS()
 	return u.filled.Add(time.Duration(wait+1) * time.Microsecond)
 }
 

@@ -113,7 +113,7 @@ func ParseGone(b []byte, into []Candidate) (m Gone, rest []byte, err error) {
 //
 //	type 1 | channel 1 | flags 1 (1: ended, 2: leaf, 4: ask) | epoch 4 | next 4 | complete 4 | hops 1 | free classes 1 | n 1 | n bytes map
 //
-// Every chunk from the sender's oldest up to Complete-1 is there, Next-1 is the highest one that a manifest named; bit i of
+// Every chunk from the sender's oldest up to Complete-1 is there or given up, Next-1 is the highest one that a manifest named; bit i of
 // the map (lowest bit of the first byte first) says whether chunk Complete+i is there.
 type Have struct {
 	Channel        uint8
