@@ -120,7 +120,7 @@ func TestOggChain(t *testing.T) {
 					played := mux(t, received, codec.Event{Title: "T"})
 					checkHashes(t, name+", played", packetHashes(t, played, "ogg"), want)
 					decodesCleanly(t, played, "ogg")
-					checkPages(t, played, received)
+					checkPages(t, played, items)
 				}
 			}
 		})

@@ -231,7 +231,10 @@ func checkSound(t *testing.T, played, file []byte, s source) {
 	if s.demuxer != "ogg" {
 		return
 	}
-	if got, want := packetTimes(t, played, s.demuxer), packetTimes(t, file, s.demuxer); !slices.Equal(got, want) {
-		t.Errorf("packets at %v, want %v", got, want)
+	times, wantTimes := packetTimes(t, played, s.demuxer), packetTimes(t, file, s.demuxer)
+	for i, want := range wantTimes {
+		if i >= len(times) || times[i] != want {
+			t.Fatalf("packet %d of %d is not at %s", i, len(times), want)
+		}
 	}
 }
