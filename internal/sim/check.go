@@ -39,7 +39,7 @@ type checkSet uint16
 // Limits of the checks.
 const (
 	failuresMax   = 20                     // that a run tells
-	capBurstBytes = 16 << 10               // above the cap in any second: one burst of repairs
+	capBurstBytes = 8 << 10                // above the cap in any second: one burst of repairs
 	capControlBPS = 32_000                 // a node that gives nothing still speaks to its parents
 	loopSamples   = 5                      // in a row: longer than a second
 	samplePeriod  = 250 * time.Millisecond //
