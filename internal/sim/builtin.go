@@ -131,10 +131,13 @@ func Hostile(nodes int) Scenario {
 	}
 	for i := range s.Groups {
 		s.Groups[i].Permille = s.Groups[i].Permille * 8 / 10
+		if s.Groups[i].Name == "strong" { // without a cap, what they forward is seen by the checkers
+			s.Groups[i].UploadBPS, s.Groups[i].Line = node.UploadAuto, homeLine(4*mbit, 20*mbit)
+		}
 	}
 	for _, l := range liars {
 		s.Groups = append(s.Groups, Group{
-			Name: l.name, Permille: 40, Role: node.RoleRelay, UploadBPS: 4 * mbit, Line: homeLine(10*mbit, 20*mbit),
+			Name: l.name, Permille: 40, Role: node.RoleRelay, UploadBPS: node.UploadAuto, Line: homeLine(10*mbit, 20*mbit),
 			JoinAt: 500 * time.Millisecond, JoinOver: 5 * time.Second, Hostile: l.kind,
 		})
 	}

@@ -163,6 +163,12 @@ func (w *World) hearAudio(h *host, index int, p *published) {
 func (w *World) settle(h *host) {
 	e := &h.ear
 	w.measure.add(h, w.now)
+	if h.liar != nil {
+		w.measure.lies += h.liar.told
+	}
+	if m, ok := h.node.(*impostor); ok {
+		w.measure.lies += m.told
+	}
 	if h.liar != nil || h.index == sourceIndex {
 		return
 	}

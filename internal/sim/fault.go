@@ -28,7 +28,6 @@ const (
 type faults struct {
 	quietSince mono.Time // the last fault, or the end of the longest that lasts
 	ended      bool      // the source signed the end
-	awaited    mono.Time // the last join
 }
 
 // strike begins a fault.

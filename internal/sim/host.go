@@ -96,7 +96,6 @@ func (w *World) join(h *host) {
 	w.start(h)
 	h.ear.join(w.now)
 	w.command(h, node.TuneCommand{Station: w.station.ID(), Role: h.group.Role, Peers: w.hints(h)})
-	w.faults.awaited = max(w.faults.awaited, w.now)
 }
 
 // hints returns the addresses that a host starts from.

@@ -30,6 +30,7 @@ type impostor struct {
 	dial    mono.Time // next look for victims
 	cands   []wire.Candidate
 	buf     []byte
+	told    uint64 // claims and demands
 }
 
 // An impostorPeer is somebody who listens to the impostor.
@@ -140,6 +141,7 @@ func (m *impostor) claim(now mono.Time, to link.ID) {
 		path.Parts[i].Hops = 1
 	}
 	m.buf = path.Append(m.buf)
+	m.told++
 	m.table.Seal(now, to, m.buf, &m.out)
 }
 
@@ -151,6 +153,7 @@ func (m *impostor) storm(now mono.Time, to link.ID) {
 			nack.Ranges[i] = wire.NackRange{Seq: m.next - min(m.next, uint32(33*(i+1))), Also: 1<<32 - 1}
 		}
 		m.buf = nack.Append(m.buf[:0])
+		m.told++
 		m.table.Seal(now, to, m.buf, &m.out)
 	}
 }

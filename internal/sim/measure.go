@@ -51,6 +51,7 @@ type measure struct {
 	late     uint64
 	missing  uint64
 	looping  uint64
+	lies     uint64 // payloads that hostile nodes changed or invented
 	ended    int    // ears that heard the end of the stream
 	received uint64 // chunks, all honest nodes but the source
 	repaired uint64
