@@ -22,26 +22,25 @@ func TestForeignFormats(t *testing.T) {
 		file []byte
 		want string
 	}{
-		"wav":           {ffmpeg(t, nil, tone+"-f wav -"), "WAV"},
-		"aiff":          {ffmpeg(t, nil, tone+"-f aiff -"), "AIFF"},
-		"mp4":           {ffmpeg(t, nil, tone+"-c:a aac -movflags frag_keyframe+empty_moov -f mp4 -"), "MP4"},
-		"flv":           {ffmpeg(t, nil, tone+"-c:a aac -ar 44100 -f flv -"), "Flash"},
-		"wma":           {ffmpeg(t, nil, tone+"-c:a wmav2 -f asf -"), "Windows Media"},
-		"ts":            {ffmpeg(t, nil, tone+"-c:a aac -f mpegts -"), "transport stream"},
-		"latm":          {ffmpeg(t, nil, tone+"-c:a aac -f latm -"), "LATM"},
-		"speex":         {ffmpeg(t, nil, tone+"-ar 16000 -c:a libspeex -f ogg -"), "Speex"},
-		"theora":        {ffmpeg(t, nil, video+"-c:v libtheora -c:a libvorbis -f ogg -"), "video"},
-		"webm video":    {ffmpeg(t, nil, video+"-c:v libvpx -c:a libopus -f webm -"), "video"},
-		"mka with aac":  {ffmpeg(t, nil, tone+"-c:a aac -f matroska -"), "A_AAC"},
-		"ac3":           {ffmpeg(t, nil, tone+"-c:a ac3 -f ac3 -"), "no audio found"},
-		"playlist":      {[]byte("#EXTM3U\nhttp://example.org/\n"), "playlist"},
-		"html":          {[]byte("<html><body>Not here</body></html>"), "web page"},
-		"free format":   {run(t, ffmpeg(t, nil, tone+"-f wav -"), "lame", "--quiet", "--freeformat", "-b", "400", "-", "-"), "free-format"},
-		"layer I":       {bytes.Repeat(append([]byte{0xff, 0xff, 0xa4, 0x00}, make([]byte, 316)...), 40), "layer I;"},
-		"noise":         {noise(200_000), "no audio found"},
-		"pcm":           {ffmpeg(t, nil, tone+"-f s16le -"), "no audio found"},
-		"huge block":    {run(t, ffmpeg(t, nil, "-f lavfi -i aevalsrc=random(0)|random(1):s=48000:d=3 -c:a pcm_s24le -f wav -"), "flac", "-s", "-c", "--lax", "-b", "65535", "-"), "smaller block size"},
-		"ogg, no start": {slices.Concat(oggPages(sourceNamed(t, "vorbis").make(t))[3:]...), ""},
+		"wav":          {ffmpeg(t, nil, tone+"-f wav -"), "WAV"},
+		"aiff":         {ffmpeg(t, nil, tone+"-f aiff -"), "AIFF"},
+		"mp4":          {ffmpeg(t, nil, tone+"-c:a aac -movflags frag_keyframe+empty_moov -f mp4 -"), "MP4"},
+		"flv":          {ffmpeg(t, nil, tone+"-c:a aac -ar 44100 -f flv -"), "Flash"},
+		"wma":          {ffmpeg(t, nil, tone+"-c:a wmav2 -f asf -"), "Windows Media"},
+		"ts":           {ffmpeg(t, nil, tone+"-c:a aac -f mpegts -"), "transport stream"},
+		"latm":         {ffmpeg(t, nil, tone+"-c:a aac -f latm -"), "LATM"},
+		"speex":        {ffmpeg(t, nil, tone+"-ar 16000 -c:a libspeex -f ogg -"), "Speex"},
+		"theora":       {ffmpeg(t, nil, video+"-c:v libtheora -c:a libvorbis -f ogg -"), "video"},
+		"webm video":   {ffmpeg(t, nil, video+"-c:v libvpx -c:a libopus -f webm -"), "video"},
+		"mka with aac": {ffmpeg(t, nil, tone+"-c:a aac -f matroska -"), "A_AAC"},
+		"ac3":          {ffmpeg(t, nil, tone+"-c:a ac3 -f ac3 -"), "no audio found"},
+		"playlist":     {[]byte("#EXTM3U\nhttp://example.org/\n"), "playlist"},
+		"html":         {[]byte("<html><body>Not here</body></html>"), "web page"},
+		"free format":  {run(t, ffmpeg(t, nil, tone+"-f wav -"), "lame", "--quiet", "--freeformat", "-b", "400", "-", "-"), "free-format"},
+		"layer I":      {bytes.Repeat(append([]byte{0xff, 0xff, 0xa4, 0x00}, make([]byte, 316)...), 40), "layer I;"},
+		"noise":        {noise(200_000), "no audio found"},
+		"pcm":          {ffmpeg(t, nil, tone+"-f s16le -"), "no audio found"},
+		"huge block":   {run(t, ffmpeg(t, nil, "-f lavfi -i aevalsrc=random(0)|random(1):s=48000:d=3 -c:a pcm_s24le -f wav -"), "flac", "-s", "-c", "--lax", "-b", "65535", "-"), "smaller block size"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,9 +59,6 @@ func TestForeignFormats(t *testing.T) {
 			if err == nil {
 				err = d.Flush()
 				drain(d)
-			}
-			if c.want == "" {
-				return
 			}
 			if !errors.Is(err, codec.ErrFormat) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one about %s", err, c.want)

@@ -19,8 +19,9 @@ type oggParser struct {
 }
 
 const (
-	oggIdleMax    = 2 << 20 // bytes without audio before a source is given up
-	oggDamagedMax = 64      // bounds the work on bytes that only look like pages
+	oggStartMax   = 256 << 10 // bytes without a beginning before a source is given up
+	oggIdleMax    = 2 << 20   // the same without a page of audio, later
+	oggDamagedMax = 64        // bounds the work on bytes that only look like pages
 )
 
 func (o *oggParser) resume() {
@@ -43,7 +44,7 @@ func (o *oggParser) parse(b []byte, end bool) (int, error) {
 		o.idle += n
 		p, size, v := readOggPage(b[pos:])
 		switch {
-		case o.idle > oggIdleMax:
+		case o.idle > oggIdleMax, o.link == nil && o.idle > oggStartMax:
 			return pos, o.errIdle()
 		case v == verdictWait:
 			return pos, nil
@@ -68,7 +69,7 @@ func (o *oggParser) parse(b []byte, end bool) (int, error) {
 
 func (o *oggParser) errIdle() error {
 	if o.link == nil {
-		return fmt.Errorf("%w: Ogg without its beginning: disconnect the source and connect it again", ErrFormat)
+		return fmt.Errorf("%w: Ogg without its beginning: stop the broadcast in your tool and start it again", ErrFormat)
 	}
 	return fmt.Errorf("%w: no page of the audio in %d bytes of Ogg", ErrFormat, o.idle)
 }

@@ -121,3 +121,33 @@ func TestErrorStays(t *testing.T) {
 		t.Errorf("%d items after Reset", len(items))
 	}
 }
+
+// A node that starts anew while a tool goes on sending gets the middle of a stream first. Self-framing formats are found
+// there; the others need their beginning, and the error says so.
+func TestFreshStartInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources() {
+		file := s.make(t)
+		at := len(file)/3 + 1
+		d := codec.NewDemuxer()
+		switch s.format {
+		case codec.FormatMPEG, codec.FormatAAC:
+			got, want := hashes(feed(t, d, file[at:])), hashes(demux(t, file, 1))
+			if len(got) < len(want)/2 || !slices.Equal(got, want[len(want)-len(got):]) {
+				t.Errorf("%s: %d frames that are not the last of %d", s.name, len(got), len(want))
+			}
+			continue
+		case codec.FormatOggVorbis, codec.FormatOggOpus, codec.FormatOggFLAC, codec.FormatFLAC, codec.FormatWebM, codec.FormatUnknown:
+		}
+		var err error
+		for n := 0; n < 1<<20 && err == nil; n += len(file) - at {
+			err = d.Write(file[at:])
+			if items := drain(d); len(items) > 0 {
+				t.Fatalf("%s: items without a beginning", s.name)
+			}
+		}
+		if !errors.Is(err, codec.ErrFormat) {
+			t.Errorf("%s: error %v", s.name, err)
+		}
+	}
+}

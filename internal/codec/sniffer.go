@@ -54,7 +54,7 @@ func (s *sniffer) parse(b []byte, end bool) (int, error) {
 		}
 		pos++
 		if s.at++; s.at > sniffBytesMax {
-			return pos, fmt.Errorf("%w: no audio found in the first %d bytes; %s", ErrFormat, s.at, sendInstead)
+			return pos, fmt.Errorf("%w: no audio found in the first %d bytes; %s; FLAC and WebM must come from their beginning", ErrFormat, s.at, sendInstead)
 		}
 	}
 }
