@@ -46,7 +46,7 @@ func makeMP3(t *testing.T, seconds int) (path string, whole []byte) {
 
 func mustContain(t *testing.T, whole, got []byte) {
 	t.Helper()
-	if at := bytes.Index(whole, got); at < 0 {
+	if !bytes.Contains(whole, got) {
 		t.Errorf("what was heard (%d bytes) is no part of the file (%d bytes)", len(got), len(whole))
 	}
 }

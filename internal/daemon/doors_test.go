@@ -187,14 +187,14 @@ func TestPlayerOfSilenceIsEnded(t *testing.T) {
 	}
 	answered := make(chan error, 1)
 	go func() {
-		res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
-		if err == nil {
-			err = res.Body.Close()
+		res, failed := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+		if failed == nil {
+			failed = res.Body.Close()
 			if res.StatusCode != http.StatusServiceUnavailable {
-				err = errors.Join(err, fmt.Errorf("answer %s", res.Status))
+				failed = errors.Join(failed, fmt.Errorf("answer %s", res.Status))
 			}
 		}
-		answered <- err
+		answered <- failed
 	}()
 	c := r.client(t)
 	for s := (daemon.Status{}); len(s.Tuned) == 0; { // until the request is there

@@ -65,7 +65,7 @@ func NewTestStations(cfg node.Config) TestStations {
 func (s TestStations) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { s.loop.run(ctx) })
-	all.Go(func() { s.stations.run(ctx) })
+	all.Go(func() { s.run(ctx) })
 	all.Wait()
 	s.loop.send.close()
 }

@@ -114,6 +114,7 @@ func TestSenderReachesEveryChildInOrder(t *testing.T) {
 }
 
 func testSender(t *testing.T, children, fanouts int) {
+	t.Helper()
 	conns := make([]*udp.Conn, children)
 	addrs := make([]netip.AddrPort, children)
 	for i := range conns {

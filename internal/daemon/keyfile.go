@@ -148,7 +148,7 @@ func (s *Store) Import(r io.Reader, name, passphrase string) (Station, error) {
 	if err != nil {
 		return Station{}, err
 	}
-	if _, err := os.Lstat(path); err == nil { // before the second that scrypt takes
+	if _, err = os.Lstat(path); err == nil { // before the second that scrypt takes
 		return Station{}, fmt.Errorf("%w: %s", ErrStationExists, path)
 	}
 	b, err := openExport(r, passphrase)
@@ -182,8 +182,7 @@ func openExport(r io.Reader, passphrase string) ([]byte, error) {
 	id.SetMaxWorkFactor(exportWorkFactor + 4)
 	plain, err := age.Decrypt(armor.NewReader(strings.NewReader(text)), id)
 	if err != nil {
-		var wrong *age.NoIdentityMatchError
-		if errors.As(err, &wrong) {
+		if _, wrong := errors.AsType[*age.NoIdentityMatchError](err); wrong {
 			return nil, errors.New("the passphrase is wrong")
 		}
 		return nil, fmt.Errorf("it is damaged: %w", err)

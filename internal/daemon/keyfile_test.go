@@ -20,7 +20,7 @@ func FuzzParseStation(f *testing.F) {
 		f.Fatal(err)
 	}
 	info := codec.Event{StationName: "Rádio \"x\"", Genre: "g", Description: "d", URL: "https://example.org/"}
-	if _, err := s.New("a", info, bytes.NewReader(make([]byte, 32))); err != nil {
+	if _, err = s.New("a", info, bytes.NewReader(make([]byte, 32))); err != nil {
 		f.Fatal(err)
 	}
 	whole, err := os.ReadFile(filepath.Join(dir, "stations", "a.json"))

@@ -93,11 +93,11 @@ func (e *entry) play(n *node.Node, out *node.Output) {
 
 func readRecordHead(r *bufio.Reader) (s Seeds, upload int64, now mono.Time, err error) {
 	var magic [len(recordMagic)]byte
-	if _, err := io.ReadFull(r, magic[:]); err != nil || string(magic[:]) != recordMagic {
+	if _, err = io.ReadFull(r, magic[:]); err != nil || string(magic[:]) != recordMagic {
 		return s, 0, 0, ErrRecord
 	}
 	for _, seed := range []*[32]byte{&s.Node, &s.Rand, &s.Secrets} {
-		if _, err := io.ReadFull(r, seed[:]); err != nil {
+		if _, err = io.ReadFull(r, seed[:]); err != nil {
 			return s, 0, 0, errTruncated
 		}
 	}

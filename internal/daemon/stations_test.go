@@ -44,6 +44,7 @@ func wantRole(t *testing.T, s daemon.TestStations, id identity.StationID, want n
 
 func TestLastPlayerLeavesAfterGrace(t *testing.T) {
 	inBubble(t, func(t *testing.T, s daemon.TestStations) {
+		t.Helper()
 		id := stationID(1)
 		_, release, err := s.Tune(t.Context(), id)
 		if err != nil {
@@ -80,6 +81,7 @@ func TestLastPlayerLeavesAfterGrace(t *testing.T) {
 
 func TestRelayListensWhileSomebodyPlays(t *testing.T) {
 	inBubble(t, func(t *testing.T, s daemon.TestStations) {
+		t.Helper()
 		id := stationID(1)
 		if err := s.Pin(t.Context(), identity.Link{Station: id}, node.RoleRelay); err != nil {
 			t.Fatal(err)
@@ -105,6 +107,7 @@ func TestRelayListensWhileSomebodyPlays(t *testing.T) {
 
 func TestUnpinLeavesPlayersAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T, s daemon.TestStations) {
+		t.Helper()
 		id := stationID(1)
 		if err := s.Pin(t.Context(), identity.Link{Station: id}, node.RoleListener); err != nil {
 			t.Fatal(err)
@@ -125,6 +128,7 @@ func TestUnpinLeavesPlayersAlone(t *testing.T) {
 
 func TestTooManyStations(t *testing.T) {
 	inBubble(t, func(t *testing.T, s daemon.TestStations) {
+		t.Helper()
 		for i := range daemon.StationsMax {
 			if err := s.Pin(t.Context(), identity.Link{Station: stationID(byte(i))}, node.RoleRelay); err != nil {
 				t.Fatalf("station %d: %v", i, err)
@@ -140,6 +144,7 @@ func TestTooManyStations(t *testing.T) {
 // Many at once on one station: the race detector watches.
 func TestTuneFromManyGoroutines(t *testing.T) {
 	inBubble(t, func(t *testing.T, s daemon.TestStations) {
+		t.Helper()
 		id := stationID(1)
 		var all sync.WaitGroup
 		for i := range 20 {

@@ -193,10 +193,8 @@ func (s *Store) path(name string) (string, error) {
 }
 
 func checkStationName(name string) error {
-	bad := func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r))
-	}
-	if name == "" || len(name) > stationNameBytesMax || name[0] == '.' || strings.ContainsFunc(name, bad) {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+	if name == "" || len(name) > stationNameBytesMax || name[0] == '.' || strings.Trim(name, letters) != "" {
 		return fmt.Errorf("station name %q must be 1 to %d letters, digits, '-', '_' or '.', and not begin with '.'",
 			name, stationNameBytesMax)
 	}

@@ -226,7 +226,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	fmt.Fprintf(&b, "%v %+v %#v %v %+v %#v", st, st, st, &st, &st, &st)
 	for _, form := range []string{
 		base64.StdEncoding.EncodeToString(seed[:])[:16], fmt.Sprintf("%x", seed[:8]), fmt.Sprintf("%X", seed[:8]),
-		fmt.Sprint(seed[:4]), string(seed[:8]),
+		fmt.Sprintf("%d", seed[:4]), string(seed[:8]),
 	} {
 		if strings.Contains(b.String(), form) {
 			t.Errorf("the seed shows as %q", form)

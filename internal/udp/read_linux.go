@@ -85,16 +85,13 @@ func (r *reader) recvmmsg(fd uintptr) bool {
 	}
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])), readBatch, 0, 0, 0)
-		switch errno {
-		case 0:
-			r.count, r.errno = int(n), 0
-			return true
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return false
-		default:
-			r.count, r.errno = 0, errno
-			return true
+		if errno == unix.EINTR {
+			continue
 		}
+		if errno != 0 {
+			n = 0
+		}
+		r.count, r.errno = int(n), errno
+		return errno != unix.EAGAIN
 	}
 }

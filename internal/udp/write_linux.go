@@ -187,18 +187,14 @@ func (w *Writer) sendmmsg(fd uintptr) bool {
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.hdrs[w.from])),
 			uintptr(w.until-w.from), 0, 0, 0)
-		switch errno {
-		case 0:
-			w.errno = 0
-			w.from += int(n)
-			return true
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return false
-		default:
-			w.errno = errno
-			return true
+		if errno == unix.EINTR {
+			continue
 		}
+		if errno == 0 {
+			w.from += int(n)
+		}
+		w.errno = errno
+		return errno != unix.EAGAIN
 	}
 }
 
