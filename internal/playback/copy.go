@@ -15,9 +15,12 @@ import (
 func CopyTo(ctx context.Context, c *Channel, w io.Writer) error {
 	f, err := openFeed(ctx, c)
 	if err == nil {
+		err = f.begin(false)
+	}
+	if err == nil {
 		err = f.run(ctx, delivery{grace: EndGrace, skip: true, write: func(p []byte) error {
-			if _, err := w.Write(p); err != nil {
-				return fmt.Errorf("write the audio: %w", err)
+			if _, failed := w.Write(p); failed != nil {
+				return fmt.Errorf("write the audio: %w", failed)
 			}
 			return nil
 		}})

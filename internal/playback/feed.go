@@ -23,26 +23,32 @@ type feed struct {
 	channel *Channel
 	next    uint64 // number of the item that comes next
 	taken   []item
-	mux     codec.Muxer
+	mux     codec.Muxer // nil before begin
 	header  codec.Header
 	event   codec.Event
-	ended   bool // the last item was the station's end
+	titles  *titler // nil: no ICY blocks
+	ended   bool    // the last item was the station's end
 }
 
 // A delivery says where a feed's bytes go.
 type delivery struct {
-	write  func([]byte) error // the bytes are valid during the call
-	titles *titler            // nil: no ICY blocks
-	grace  time.Duration      // stay this long after the station's end
-	skip   bool               // a reader that fell behind goes on at a new start point
+	write func([]byte) error // the bytes are valid during the call
+	grace time.Duration      // stay this long after the station's end
+	skip  bool               // a reader that fell behind goes on at a new start point
 }
 
-// openFeed waits for a frame to begin with. The error is ctx's, or errClosed.
+// openFeed waits for a frame to begin with. The error is ctx's, or errClosed. Call begin before run.
 func openFeed(ctx context.Context, c *Channel) (*feed, error) {
 	for {
-		f, changed, err := tryFeed(c)
-		if f != nil || err != nil {
-			return f, err
+		c.mu.Lock()
+		number, s, ok := c.start()
+		changed, closed := c.changed, c.closed
+		c.mu.Unlock()
+		switch {
+		case closed:
+			return nil, errClosed
+		case ok:
+			return &feed{channel: c, next: number, header: *s.header, event: s.event}, nil
 		}
 		select {
 		case <-changed:
@@ -52,29 +58,33 @@ func openFeed(ctx context.Context, c *Channel) (*feed, error) {
 	}
 }
 
-func tryFeed(c *Channel) (*feed, <-chan struct{}, error) {
-	c.mu.Lock()
-	number, s, ok := c.start()
-	changed, closed := c.changed, c.closed
-	c.mu.Unlock()
-	switch {
-	case closed:
-		return nil, nil, errClosed
-	case !ok:
-		return nil, changed, nil
+// begin makes the muxer. A player that gets titles in ICY blocks gets none in the codec's headers: mpv and GStreamer would
+// show that one for ever.
+func (f *feed) begin(icy bool) error {
+	if icy {
+		f.titles = newTitler(titleOf(f.event))
 	}
-	mux, err := codec.NewMuxer(*s.header, s.event)
+	return f.newMuxer()
+}
+
+func (f *feed) newMuxer() error {
+	e := f.event
+	if f.titles != nil {
+		e.Title, e.Artist, e.Album = "", "", ""
+	}
+	mux, err := codec.NewMuxer(f.header, e)
 	if err != nil {
-		return nil, nil, fmt.Errorf("begin to play: %w", err)
+		return fmt.Errorf("make a stream for players: %w", err)
 	}
-	return &feed{channel: c, next: number, mux: mux, header: *s.header, event: s.event}, nil, nil
+	f.mux = mux
+	return nil
 }
 
 // run delivers the station from the feed's place on until it ends, ctx is done, or nobody takes it. It always returns an
 // error that says why.
 func (f *feed) run(ctx context.Context, d delivery) error {
 	began := time.Now()
-	out := d.titles.append(nil, f.mux.Start(nil))
+	out := f.titles.append(nil, f.mux.Start(nil))
 	for {
 		changed, err := f.fill(&out, d)
 		wrote := time.Now()
@@ -92,7 +102,7 @@ func (f *feed) run(ctx context.Context, d delivery) error {
 		}
 		if err := f.wait(ctx, changed, d.grace); err != nil {
 			if errors.Is(err, errEnded) {
-				return errors.Join(err, d.write(d.titles.append(nil, f.mux.End(nil))))
+				return errors.Join(err, d.write(f.titles.append(nil, f.mux.End(nil))))
 			}
 			return err
 		}
@@ -119,12 +129,12 @@ func (f *feed) fill(out *[]byte, d delivery) (<-chan struct{}, error) {
 		if raw, err = f.append(raw[:0], it); err == nil && i == len(f.taken)-1 && changed != nil {
 			raw = f.mux.Flush(raw)
 		}
-		*out = d.titles.append(*out, raw)
+		*out = f.titles.append(*out, raw)
 		if err != nil {
 			return nil, err
 		}
 		if it.kind == codec.ItemEvent {
-			d.titles.set(titleOf(*it.event))
+			f.titles.set(titleOf(*it.event))
 		}
 	}
 	return changed, nil
@@ -191,12 +201,11 @@ func (f *feed) change(dst []byte, h codec.Header) ([]byte, error) {
 	if !same {
 		return dst, errFormatChanged
 	}
-	mux, err := codec.NewMuxer(h, f.event)
-	if err != nil {
-		return dst, fmt.Errorf("go on with a new header: %w", err)
+	f.header = h
+	if err := f.newMuxer(); err != nil {
+		return dst, err
 	}
-	f.mux, f.header = mux, h
-	return mux.Start(dst), nil
+	return f.mux.Start(dst), nil
 }
 
 // rejoin goes on at a new start point, with a gap for what was missed.

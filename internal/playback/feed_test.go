@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,13 +22,14 @@ import (
 // A recording is a CopyTo that runs, and what it wrote.
 type recording struct {
 	bytes.Buffer
-	writes int
-	err    error
-	done   chan struct{}
+	written, writes atomic.Int64
+	err             error
+	done            chan struct{}
 }
 
 func (r *recording) Write(p []byte) (int, error) {
-	r.writes++
+	r.writes.Add(1)
+	r.written.Add(int64(len(p)))
 	return r.Buffer.Write(p)
 }
 
@@ -202,14 +204,16 @@ func TestBatching(t *testing.T) {
 		c.Begin(1)
 		before, after := s.split(8 * time.Second)
 		live(c, before)
-		writes := rec.writes
+		synctest.Wait()
+		writes := rec.writes.Load()
 		live(c, after)
-		if got := float64(rec.writes-writes) / 12; got < 2 || got > 4.2 {
+		synctest.Wait()
+		if got := float64(rec.writes.Load()-writes) / 12; got < 2 || got > 4.2 {
 			t.Errorf("%.1f writes a second, want 2 to 4", got)
 		}
 		time.Sleep(260 * time.Millisecond)
 		synctest.Wait()
-		if got, want := rec.Len(), len(s.file); got != want {
+		if got, want := int(rec.written.Load()), len(s.file); got != want {
 			t.Errorf("%d bytes after everything came, want %d", got, want)
 		}
 		c.Close()
@@ -318,7 +322,7 @@ func TestRing(t *testing.T) {
 		Tuner: &tuner{channel: c}, Log: slog.New(slog.DiscardHandler), StartWait: 10 * time.Millisecond,
 	})
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/listen/"+stationID.String(), nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/listen/"+stationID.String(), nil))
 	if w.Code != 503 {
 		t.Errorf("a player after the end got %d", w.Code)
 	}

@@ -133,8 +133,11 @@ func (h *Handler) serveAudio(w http.ResponseWriter, r *http.Request, id identity
 		}
 		return
 	}
-	titles := f.titles(r.Header)
-	writeHead(w.Header(), f, channel.Info(), titles != nil)
+	if err = f.begin(wantsTitles(r.Header, f.header.Format)); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	writeHead(w.Header(), f, channel.Info())
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return
@@ -143,7 +146,7 @@ func (h *Handler) serveAudio(w http.ResponseWriter, r *http.Request, id identity
 	log := h.Log.With("station", id.Short(), "player", r.RemoteAddr)
 	log.Info("player began", "user_agent", cut(r.UserAgent(), 80), "waited_ms", time.Since(asked).Milliseconds())
 	before := h.sent.Load()
-	err = f.run(r.Context(), delivery{write: h.writer(w), titles: titles, grace: h.EndGrace})
+	err = f.run(r.Context(), delivery{write: h.writer(w), grace: h.EndGrace})
 	if errors.Is(err, ErrBehind) || errors.Is(err, os.ErrDeadlineExceeded) {
 		h.slow.Add(1)
 		log.Warn("player dropped", "reason", "it did not keep up", "played_s", int(time.Since(asked).Seconds()))
@@ -178,14 +181,6 @@ func (h *Handler) writer(w http.ResponseWriter) func([]byte) error {
 	}
 }
 
-// titles returns the titler for a request, nil when the player did not ask for titles, or cannot have them.
-func (f *feed) titles(request http.Header) *titler {
-	if !wantsTitles(request, f.header.Format) {
-		return nil
-	}
-	return newTitler(titleOf(f.event))
-}
-
 // wantsTitles reports whether a request gets ICY metadata: the player asked, and takes it in this format. All players that
 // we know do, whatever the container, but for MPlayer, which mangles Ogg and WebM then
 // (docs/decisions/0004-titles-in-ogg.md).
@@ -196,15 +191,15 @@ func wantsTitles(request http.Header, f codec.Format) bool {
 	switch f {
 	case codec.FormatOggVorbis, codec.FormatOggOpus, codec.FormatOggFLAC, codec.FormatWebM:
 		return !strings.HasPrefix(request.Get("User-Agent"), "MPlayer")
-	default:
-		return true
+	case codec.FormatMPEG, codec.FormatAAC, codec.FormatFLAC, codec.FormatUnknown:
 	}
+	return true
 }
 
 // writeHead fills in the header of an audio response: no length, never chunked, the connection closes at its end. Players
 // compare the icy- names byte by byte, so they are not put in Go's canonical form. VLC asks for titles only after it saw
 // one of them.
-func writeHead(head http.Header, f *feed, info Info, icy bool) {
+func writeHead(head http.Header, f *feed, info Info) {
 	head.Set("Content-Type", f.header.MIME())
 	head.Set("Connection", "close")
 	head.Set("Transfer-Encoding", "identity") // understood by net/http: not chunked
@@ -224,7 +219,7 @@ func writeHead(head http.Header, f *feed, info Info, icy bool) {
 		set("icy-br", strconv.FormatInt((info.BitrateBPS+500)/1000, 10))
 	}
 	head["icy-pub"] = []string{"0"}
-	if icy {
+	if f.titles != nil {
 		set("icy-metaint", strconv.Itoa(IcyInterval))
 	}
 }

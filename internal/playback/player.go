@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,7 +54,7 @@ func FindPlayer(text string) (*Player, error) {
 		return nil, errors.New("the internal player is not there yet; use --player auto, none or a command such as mpv")
 	case text == "auto":
 		for _, known := range knownPlayers() {
-			if path, err := exec.LookPath(known[0]); err == nil {
+			if path, missing := exec.LookPath(known[0]); missing == nil {
 				return &Player{Command: append([]string{path}, known[1:]...)}, nil
 			}
 		}
@@ -73,7 +74,7 @@ func FindPlayer(text string) (*Player, error) {
 func (p *Player) Run(ctx context.Context, url string, audio func(context.Context, io.Writer) error, log io.Writer) error {
 	args := p.Command[1:]
 	if !p.Piped {
-		args = append(args[:len(args):len(args)], url)
+		args = append(slices.Clip(args), url)
 	}
 	cmd := exec.CommandContext(ctx, p.Command[0], args...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -86,27 +87,28 @@ func (p *Player) Run(ctx context.Context, url string, audio func(context.Context
 	if err != nil {
 		return fmt.Errorf("pipe to the player: %w", err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return fmt.Errorf("start the player: %w", err)
 	}
 	playing, cancel := context.WithCancel(ctx)
-	copied := make(chan error, 1)
+	copied := make(chan struct{})
 	go func() {
-		copied <- audio(playing, pipe)
-		_ = pipe.Close() // the player may have closed it
+		_ = audio(playing, pipe) // what goes wrong here shows in how the player ends
+		_ = pipe.Close()         // the player may have closed it
+		close(copied)
 	}()
 	err = cmd.Wait()
 	cancel()
-	<-copied // what went wrong there shows in how the player ended
+	<-copied
 	return p.ended(ctx, err)
 }
 
 // ended makes an error of how the player ended, unless it was asked to.
 func (p *Player) ended(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil {
-		return nil
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("player %s: %w", p.Command[0], err)
 	}
-	return fmt.Errorf("player %s: %w", p.Command[0], err)
+	return nil
 }
 
 // splitWords splits a command line at spaces; quotes of both kinds hold words together, and nothing is expanded.

@@ -29,11 +29,11 @@ func TestFindPlayer(t *testing.T) {
 	if _, err := playback.FindPlayer("auto"); err == nil || !strings.Contains(err.Error(), "--player none") {
 		t.Errorf("nothing installed: got %v", err)
 	}
-	ffplay, mpv := program("ffplay"), ""
+	ffplay := program("ffplay")
 	if p, err := playback.FindPlayer("auto"); err != nil || p.Command[0] != ffplay {
 		t.Errorf("got %v, %v", p, err)
 	}
-	mpv = program("mpv")
+	mpv := program("mpv")
 	if p, err := playback.FindPlayer("auto"); err != nil || p.Command[0] != mpv || p.Piped {
 		t.Errorf("got %v, %v", p, err)
 	}
@@ -97,7 +97,7 @@ func TestRunPlayerEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Run(t.Context(), "x", nil, &log); err == nil || !strings.Contains(log.String(), "cannot play") {
+	if err = p.Run(t.Context(), "x", nil, &log); err == nil || !strings.Contains(log.String(), "cannot play") {
 		t.Errorf("got %v and %q", err, log.String())
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -107,7 +107,7 @@ func TestRunPlayerEnds(t *testing.T) {
 	}
 	p.Command = []string{p.Command[0], "60"}
 	wait := func(ctx context.Context, _ io.Writer) error { <-ctx.Done(); return nil }
-	if err := p.Run(ctx, "x", wait, io.Discard); err != nil {
+	if err = p.Run(ctx, "x", wait, io.Discard); err != nil {
 		t.Errorf("a player that was asked to go: %v", err)
 	}
 }

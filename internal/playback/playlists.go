@@ -79,9 +79,10 @@ func validHost(s string) bool {
 	if s == "" || len(s) > hostBytesMax {
 		return false
 	}
-	host, port := s, ""
+	host := s
 	if i := strings.LastIndexByte(s, ':'); i >= 0 && !strings.HasSuffix(s, "]") {
-		host, port = s[:i], s[i+1:]
+		port := s[i+1:]
+		host = s[:i]
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || port[0] == '+' {
 			return false
 		}
@@ -94,7 +95,7 @@ func validHost(s string) bool {
 	if host == "" {
 		return false
 	}
-	for _, label := range strings.Split(strings.TrimSuffix(host, "."), ".") {
+	for label := range strings.SplitSeq(strings.TrimSuffix(host, "."), ".") {
 		if label == "" || len(label) > 63 || strings.Trim(label, letters) != "" {
 			return false
 		}

@@ -40,14 +40,14 @@ func recipes() []recipe {
 	}
 }
 
-func recipeOf(t testing.TB, name string) recipe {
-	t.Helper()
+func recipeOf(tb testing.TB, name string) recipe {
+	tb.Helper()
 	for _, r := range recipes() {
 		if r.name == name {
 			return r
 		}
 	}
-	t.Fatalf("no recipe %q", name)
+	tb.Fatalf("no recipe %q", name)
 	return recipe{}
 }
 
@@ -62,22 +62,22 @@ type show struct {
 var shows sync.Map
 
 // newShow makes seconds of audio.
-func newShow(t testing.TB, r recipe, seconds, rate int) show {
-	t.Helper()
+func newShow(tb testing.TB, r recipe, seconds, rate int) show {
+	tb.Helper()
 	key := fmt.Sprint(r.name, seconds, rate)
 	if s, ok := shows.Load(key); ok {
 		return s.(show)
 	}
 	source := fmt.Sprintf("-f lavfi -i anoisesrc=c=pink:a=0.3:r=%d:d=%d:s=1 -ac 2 ", rate, seconds)
-	s := show{file: ffmpeg(t, nil, source+r.encode+" -")}
-	s.hashes, s.chunks = frameHashes(t, s.file, r.demuxer), chunksOf(t, s.file)
+	s := show{file: ffmpeg(tb, nil, source+r.encode+" -")}
+	s.hashes, s.chunks = frameHashes(tb, s.file, r.demuxer), chunksOf(tb, s.file)
 	shows.Store(key, s)
 	return s
 }
 
 // chunksOf is what a broadcaster's node does with what its source sends.
-func chunksOf(t testing.TB, file []byte) []codec.Chunk {
-	t.Helper()
+func chunksOf(tb testing.TB, file []byte) []codec.Chunk {
+	tb.Helper()
 	var chunks []codec.Chunk
 	d, p := codec.NewDemuxer(), codec.NewPacketizer()
 	take := func() {
@@ -90,7 +90,7 @@ func chunksOf(t testing.TB, file []byte) []codec.Chunk {
 			case codec.ItemHeader:
 				if len(chunks) == 0 {
 					if err := p.Begin(it.Header); err != nil {
-						t.Fatal(err)
+						tb.Fatal(err)
 					}
 				}
 			case codec.ItemFrame:
@@ -104,12 +104,12 @@ func chunksOf(t testing.TB, file []byte) []codec.Chunk {
 	}
 	for part := range slicesOf(file, 4096) {
 		if err := d.Write(part); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		take()
 	}
 	if err := d.Flush(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	take()
 	p.Flush()
@@ -149,51 +149,51 @@ func event(e codec.Event) codec.Chunk {
 }
 
 // run gives in to a program and returns what it writes to standard output. A missing program fails the test.
-func run(t testing.TB, in []byte, program string, args ...string) []byte {
-	t.Helper()
+func run(tb testing.TB, in []byte, program string, args ...string) []byte {
+	tb.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		t.Fatalf("%s is not installed: apt-get install %s", program, program)
+		tb.Fatalf("%s is not installed: apt-get install %s", program, program)
 	}
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command(path, args...)
+	cmd := exec.CommandContext(tb.Context(), path, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, stderr.String())
+		tb.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, stderr.String())
 	}
 	return stdout.Bytes()
 }
 
-func ffmpeg(t testing.TB, in []byte, args string) []byte {
-	t.Helper()
-	return run(t, in, "ffmpeg", append(strings.Fields("-hide_banner -loglevel error -nostdin"), strings.Fields(args)...)...)
+func ffmpeg(tb testing.TB, in []byte, args string) []byte {
+	tb.Helper()
+	return run(tb, in, "ffmpeg", append(strings.Fields("-hide_banner -loglevel error -nostdin"), strings.Fields(args)...)...)
 }
 
 // frameHashes returns size and hash of every packet that ffmpeg finds in a file.
-func frameHashes(t testing.TB, file []byte, demuxer string) []string {
-	t.Helper()
+func frameHashes(tb testing.TB, file []byte, demuxer string) []string {
+	tb.Helper()
 	var hashes []string
-	out := ffmpeg(t, file, "-f "+demuxer+" -i - -map 0:a -c copy -f framehash -hash md5 -")
+	out := ffmpeg(tb, file, "-f "+demuxer+" -i - -map 0:a -c copy -f framehash -hash md5 -")
 	for line := range strings.Lines(string(out)) {
 		if f := strings.Split(strings.TrimSpace(line), ","); !strings.HasPrefix(line, "#") && len(f) >= 6 {
 			hashes = append(hashes, strings.TrimSpace(f[4])+" "+strings.TrimSpace(f[5]))
 		}
 	}
 	if len(hashes) == 0 {
-		t.Fatalf("ffmpeg finds no packets in %d bytes of %s", len(file), demuxer)
+		tb.Fatalf("ffmpeg finds no packets in %d bytes of %s", len(file), demuxer)
 	}
 	return hashes
 }
 
 // seconds returns how much audio ffmpeg decodes from a file, and fails when it complains.
-func seconds(t testing.TB, file []byte, demuxer string) float64 {
-	t.Helper()
+func seconds(tb testing.TB, file []byte, demuxer string) float64 {
+	tb.Helper()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command("ffmpeg", strings.Fields("-hide_banner -loglevel warning -nostdin -f "+demuxer+
+	cmd := exec.CommandContext(tb.Context(), "ffmpeg", strings.Fields("-hide_banner -loglevel warning -nostdin -f "+demuxer+
 		" -i - -f s16le -ac 2 -ar 48000 -")...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(file), &stdout, &stderr
 	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
-		t.Errorf("ffmpeg does not decode the %s cleanly: %v\n%.600s", demuxer, err, stderr.String())
+		tb.Errorf("ffmpeg does not decode the %s cleanly: %v\n%.600s", demuxer, err, stderr.String())
 	}
 	return float64(stdout.Len()) / (48000 * 4)
 }

@@ -119,10 +119,9 @@ func (s *Server) serveTune(w http.ResponseWriter, r *http.Request) {
 func parseStation(s string) (identity.Link, error) {
 	l, err := identity.ParseLink(s)
 	if errors.Is(err, identity.ErrNotLink) {
-		id, err := identity.ParseStationID(s)
-		return identity.Link{Station: id}, err //nolint:wrapcheck // says what is wrong with the id
+		l.Station, err = identity.ParseStationID(s)
 	}
-	return l, err //nolint:wrapcheck // says what is wrong with the link
+	return l, err
 }
 
 // readJSON reads a request's JSON body into v, or answers what is wrong with it.
@@ -141,8 +140,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) bool {
 			return true
 		}
 	}
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		fail(w, http.StatusRequestEntityTooLarge, "the body is too large")
 	} else {
 		fail(w, http.StatusBadRequest, "body: "+err.Error())

@@ -18,7 +18,7 @@ type event []byte
 func newEvent(name string, v any) (event, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // our own types: cannot fail
+		return nil, err
 	}
 	var e bytes.Buffer
 	e.WriteString("event: " + name + "\ndata: ")
@@ -163,7 +163,7 @@ func (h *hub) tell(ctx context.Context, events []event) {
 func (s *Server) snapshotEvents(ctx context.Context) ([]event, error) {
 	snap, err := s.Backend.Snapshot(ctx)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // dropped by the hub: the next look may succeed
+		return nil, err
 	}
 	status, err := newEvent("status", newStatus(snap))
 	if err != nil {

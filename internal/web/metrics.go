@@ -69,29 +69,45 @@ func nodeMetrics() []metric {
 		{"streamer_info", gauge, "1, with the version as a label.", func(s Snapshot) []sample {
 			return []sample{{[]string{"version", s.Version}, 1}}
 		}},
-		{"streamer_uptime_seconds", gauge, "Time since the node was started.",
-			one(func(s Snapshot) float64 { return s.Uptime.Seconds() })},
+		{
+			"streamer_uptime_seconds", gauge, "Time since the node was started.",
+			one(func(s Snapshot) float64 { return s.Uptime.Seconds() }),
+		},
 		{"streamer_peers", gauge, "Links that are up.", one(func(s Snapshot) float64 { return float64(s.Node.Peers) })},
 		{"streamer_hosts_known", gauge, "Hosts on the list.", one(func(s Snapshot) float64 { return float64(s.HostsKnown) })},
-		{"streamer_hosts_answering", gauge, "Of the hosts known, those that answered of late.",
-			one(func(s Snapshot) float64 { return float64(s.HostsAlive) })},
-		{"streamer_upload_used_bits_per_second", gauge, "Sent over the last seconds, as IP packets.",
-			one(func(s Snapshot) float64 { return float64(s.Node.Upload.UsedBPS) })},
-		{"streamer_upload_budget_bits_per_second", gauge, "Cap on everything sent; no line when there is none.",
+		{
+			"streamer_hosts_answering", gauge, "Of the hosts known, those that answered of late.",
+			one(func(s Snapshot) float64 { return float64(s.HostsAlive) }),
+		},
+		{
+			"streamer_upload_used_bits_per_second", gauge, "Sent over the last seconds, as IP packets.",
+			one(func(s Snapshot) float64 { return float64(s.Node.Upload.UsedBPS) }),
+		},
+		{
+			"streamer_upload_budget_bits_per_second", gauge, "Cap on everything sent; no line when there is none.",
 			func(s Snapshot) []sample {
 				if s.Node.Upload.BudgetBPS == node.UploadAuto {
 					return nil
 				}
 				return []sample{{value: float64(s.Node.Upload.BudgetBPS)}}
-			}},
-		{"streamer_upload_late_total", counter, "Audio datagrams that waited too long for upload and were not sent.",
-			count(func(s Snapshot) uint64 { return s.Node.Counters.Late })},
-		{"streamer_hostile_peers_total", counter, "Peers expelled for what no honest node sends.",
-			count(func(s Snapshot) uint64 { return s.Node.Counters.Hostile })},
-		{"streamer_unreadable_packets_total", counter, "Packets with a message that cannot be parsed.",
-			count(func(s Snapshot) uint64 { return s.Node.Counters.Unreadable })},
-		{"streamer_unknown_station_packets_total", counter, "Packets about a station that is not carried here.",
-			count(func(s Snapshot) uint64 { return s.Node.Counters.Unknown })},
+			},
+		},
+		{
+			"streamer_upload_late_total", counter, "Audio datagrams that waited too long for upload and were not sent.",
+			count(func(s Snapshot) uint64 { return s.Node.Counters.Late }),
+		},
+		{
+			"streamer_hostile_peers_total", counter, "Peers expelled for what no honest node sends.",
+			count(func(s Snapshot) uint64 { return s.Node.Counters.Hostile }),
+		},
+		{
+			"streamer_unreadable_packets_total", counter, "Packets with a message that cannot be parsed.",
+			count(func(s Snapshot) uint64 { return s.Node.Counters.Unreadable }),
+		},
+		{
+			"streamer_unknown_station_packets_total", counter, "Packets about a station that is not carried here.",
+			count(func(s Snapshot) uint64 { return s.Node.Counters.Unknown }),
+		},
 	}
 }
 
@@ -100,43 +116,66 @@ func linkMetrics() []metric {
 		return count(func(s Snapshot) uint64 { return value(s.Node.Counters.Links) })
 	}
 	return []metric{
-		{"streamer_datagrams_received_total", counter, "Datagrams that arrived.",
-			of(func(c link.Counters) uint64 { return c.DatagramsIn })},
-		{"streamer_datagrams_sent_total", counter, "Datagrams that were sent.",
-			of(func(c link.Counters) uint64 { return c.DatagramsOut })},
-		{"streamer_received_bytes_total", counter, "Bytes that arrived, as IP packets.",
-			of(func(c link.Counters) uint64 { return c.BytesIn })},
-		{"streamer_sent_bytes_total", counter, "Bytes that were sent, as IP packets.",
-			of(func(c link.Counters) uint64 { return c.BytesOut })},
-		{"streamer_dials_total", counter, "Handshakes that this node began.",
-			of(func(c link.Counters) uint64 { return c.Dials })},
-		{"streamer_links_dialled_total", counter, "Links made that this node began.",
-			of(func(c link.Counters) uint64 { return c.Dialled })},
-		{"streamer_links_accepted_total", counter, "Links made that peers began.",
-			of(func(c link.Counters) uint64 { return c.Accepted })},
-		{"streamer_handshakes_resent_total", counter, "Handshake datagrams sent again.",
-			of(func(c link.Counters) uint64 { return c.Resent })},
+		{
+			"streamer_datagrams_received_total", counter, "Datagrams that arrived.",
+			of(func(c link.Counters) uint64 { return c.DatagramsIn }),
+		},
+		{
+			"streamer_datagrams_sent_total", counter, "Datagrams that were sent.",
+			of(func(c link.Counters) uint64 { return c.DatagramsOut }),
+		},
+		{
+			"streamer_received_bytes_total", counter, "Bytes that arrived, as IP packets.",
+			of(func(c link.Counters) uint64 { return c.BytesIn }),
+		},
+		{
+			"streamer_sent_bytes_total", counter, "Bytes that were sent, as IP packets.",
+			of(func(c link.Counters) uint64 { return c.BytesOut }),
+		},
+		{
+			"streamer_dials_total", counter, "Handshakes that this node began.",
+			of(func(c link.Counters) uint64 { return c.Dials }),
+		},
+		{
+			"streamer_links_dialled_total", counter, "Links made that this node began.",
+			of(func(c link.Counters) uint64 { return c.Dialled }),
+		},
+		{
+			"streamer_links_accepted_total", counter, "Links made that peers began.",
+			of(func(c link.Counters) uint64 { return c.Accepted }),
+		},
+		{
+			"streamer_handshakes_resent_total", counter, "Handshake datagrams sent again.",
+			of(func(c link.Counters) uint64 { return c.Resent }),
+		},
 		{"streamer_rekeys_total", counter, "New sending keys on links.", of(func(c link.Counters) uint64 { return c.Rekeys })},
-		{"streamer_address_changes_total", counter, "Peers that proved a new address.",
-			of(func(c link.Counters) uint64 { return c.Moves })},
-		{"streamer_address_changes_failed_total", counter, "New addresses of peers that proved nothing.",
-			of(func(c link.Counters) uint64 { return c.MovesLost })},
-		{"streamer_datagrams_dropped_total", counter, "Datagrams and messages that were refused, by reason.",
+		{
+			"streamer_address_changes_total", counter, "Peers that proved a new address.",
+			of(func(c link.Counters) uint64 { return c.Moves }),
+		},
+		{
+			"streamer_address_changes_failed_total", counter, "New addresses of peers that proved nothing.",
+			of(func(c link.Counters) uint64 { return c.MovesLost }),
+		},
+		{
+			"streamer_datagrams_dropped_total", counter, "Datagrams and messages that were refused, by reason.",
 			func(s Snapshot) []sample {
 				var list []sample
 				for reason, n := range s.Node.Counters.Links.Drops {
 					list = append(list, sample{[]string{"reason", link.DropReason(reason).String()}, float64(n)})
 				}
 				return list
-			}},
+			},
+		},
 	}
 }
 
 // streamMetrics are of all stations together, those included that the node carries no more.
 func streamMetrics() []metric {
 	return []metric{
-		{"streamer_chunks_total", counter, "Chunks of all stations: received, of them repaired; missing at their deadline; " +
-			"duplicate; refused as polluted (wrong hash) or early (no manifest yet).",
+		{
+			"streamer_chunks_total", counter, "Chunks of all stations: received, of them repaired; missing at their deadline; " +
+				"duplicate; refused as polluted (wrong hash) or early (no manifest yet).",
 			func(s Snapshot) []sample {
 				c := s.Node.Counters.Stations
 				return []sample{
@@ -147,16 +186,20 @@ func streamMetrics() []metric {
 					{[]string{"event", "polluted"}, float64(c.Polluted)},
 					{[]string{"event", "early"}, float64(c.EarlyDropped)},
 				}
-			}},
-		{"streamer_manifests_refused_total", counter, "Manifests that were refused: forged (wrong signature) or stale.",
+			},
+		},
+		{
+			"streamer_manifests_refused_total", counter, "Manifests that were refused: forged (wrong signature) or stale.",
 			func(s Snapshot) []sample {
 				c := s.Node.Counters.Stations
 				return []sample{
 					{[]string{"reason", "forged"}, float64(c.Forged)},
 					{[]string{"reason", "stale"}, float64(c.Stale)},
 				}
-			}},
-		{"streamer_repairs_total", counter, "Repair requests: sent, and of peers' requests those served and refused.",
+			},
+		},
+		{
+			"streamer_repairs_total", counter, "Repair requests: sent, and of peers' requests those served and refused.",
 			func(s Snapshot) []sample {
 				c := s.Node.Counters.Stations
 				return []sample{
@@ -164,52 +207,83 @@ func streamMetrics() []metric {
 					{[]string{"event", "served"}, float64(c.NacksServed)},
 					{[]string{"event", "refused"}, float64(c.NacksRefused)},
 				}
-			}},
-		{"streamer_audio_bytes_total", counter, "Bytes of verified chunks of all stations.",
-			count(func(s Snapshot) uint64 { return s.Node.Counters.Stations.PayloadIn })},
+			},
+		},
+		{
+			"streamer_audio_bytes_total", counter, "Bytes of verified chunks of all stations.",
+			count(func(s Snapshot) uint64 { return s.Node.Counters.Stations.PayloadIn }),
+		},
 	}
 }
 
 func stationMetrics() []metric {
 	return []metric{
-		{"streamer_station_on_air", gauge, "1 while the station's manifests come.",
+		{
+			"streamer_station_on_air", gauge, "1 while the station's manifests come.",
 			each(func(t node.StationStatus) float64 {
 				if t.OnAir && !t.Ended {
 					return 1
 				}
 				return 0
-			})},
-		{"streamer_station_hops", gauge, "Hops to the source; 0 at the source, -1 unknown.",
-			each(func(t node.StationStatus) float64 { return float64(t.Hops) })},
-		{"streamer_station_buffer_seconds", gauge, "Audio without a hole ahead of the play clock.",
-			each(func(t node.StationStatus) float64 { return t.Buffer.Seconds() })},
-		{"streamer_station_lag_seconds", gauge, "From the source to here; 0 unknown.",
-			each(func(t node.StationStatus) float64 { return t.Lag.Seconds() })},
-		{"streamer_station_parents", gauge, "Peers that feed this node.",
-			each(func(t node.StationStatus) float64 { return float64(len(t.Parents)) })},
-		{"streamer_station_children", gauge, "Peers that this node feeds.",
-			each(func(t node.StationStatus) float64 { return float64(len(t.Children)) })},
-		{"streamer_station_chunks_missing_total", counter, "Chunks that passed their play deadline since tuning in.",
-			each(func(t node.StationStatus) float64 { return float64(t.Chunks.Missing) })},
-		{"streamer_station_received_bytes_total", counter, "Bytes of the links that carry the station, in, as IP packets.",
-			each(func(t node.StationStatus) float64 { return float64(t.Bytes.WireIn) })},
-		{"streamer_station_sent_bytes_total", counter, "Bytes of the links that carry the station, out, as IP packets.",
-			each(func(t node.StationStatus) float64 { return float64(t.Bytes.WireOut) })},
+			}),
+		},
+		{
+			"streamer_station_hops", gauge, "Hops to the source; 0 at the source, -1 unknown.",
+			each(func(t node.StationStatus) float64 { return float64(t.Hops) }),
+		},
+		{
+			"streamer_station_buffer_seconds", gauge, "Audio without a hole ahead of the play clock.",
+			each(func(t node.StationStatus) float64 { return t.Buffer.Seconds() }),
+		},
+		{
+			"streamer_station_lag_seconds", gauge, "From the source to here; 0 unknown.",
+			each(func(t node.StationStatus) float64 { return t.Lag.Seconds() }),
+		},
+		{
+			"streamer_station_parents", gauge, "Peers that feed this node.",
+			each(func(t node.StationStatus) float64 { return float64(len(t.Parents)) }),
+		},
+		{
+			"streamer_station_children", gauge, "Peers that this node feeds.",
+			each(func(t node.StationStatus) float64 { return float64(len(t.Children)) }),
+		},
+		{
+			"streamer_station_chunks_missing_total", counter, "Chunks that passed their play deadline since tuning in.",
+			each(func(t node.StationStatus) float64 { return float64(t.Chunks.Missing) }),
+		},
+		{
+			"streamer_station_received_bytes_total", counter, "Bytes of the links that carry the station, in, as IP packets.",
+			each(func(t node.StationStatus) float64 { return float64(t.Bytes.WireIn) }),
+		},
+		{
+			"streamer_station_sent_bytes_total", counter, "Bytes of the links that carry the station, out, as IP packets.",
+			each(func(t node.StationStatus) float64 { return float64(t.Bytes.WireOut) }),
+		},
 	}
 }
 
 func playerMetrics() []metric {
 	return []metric{
-		{"streamer_players", gauge, "Players that are being served.",
-			one(func(s Snapshot) float64 { return float64(s.Players.Players) })},
-		{"streamer_players_served_total", counter, "Players that began.",
-			count(func(s Snapshot) uint64 { return s.Players.Served })},
-		{"streamer_players_dropped_total", counter, "Players that were dropped because they did not keep up.",
-			count(func(s Snapshot) uint64 { return s.Players.Slow })},
-		{"streamer_players_refused_total", counter, "Players refused because all places were taken.",
-			count(func(s Snapshot) uint64 { return s.Players.Refused })},
-		{"streamer_players_bytes_total", counter, "Bytes given to players.",
-			count(func(s Snapshot) uint64 { return s.Players.Bytes })},
+		{
+			"streamer_players", gauge, "Players that are being served.",
+			one(func(s Snapshot) float64 { return float64(s.Players.Players) }),
+		},
+		{
+			"streamer_players_served_total", counter, "Players that began.",
+			count(func(s Snapshot) uint64 { return s.Players.Served }),
+		},
+		{
+			"streamer_players_dropped_total", counter, "Players that were dropped because they did not keep up.",
+			count(func(s Snapshot) uint64 { return s.Players.Slow }),
+		},
+		{
+			"streamer_players_refused_total", counter, "Players refused because all places were taken.",
+			count(func(s Snapshot) uint64 { return s.Players.Refused }),
+		},
+		{
+			"streamer_players_bytes_total", counter, "Bytes given to players.",
+			count(func(s Snapshot) uint64 { return s.Players.Bytes }),
+		},
 	}
 }
 

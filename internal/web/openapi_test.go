@@ -139,7 +139,7 @@ func TestDescriptionOfAnswers(t *testing.T) {
 // Every route of the API is described, and nothing else is.
 func TestDescriptionOfRoutes(t *testing.T) {
 	s := newSite(t)
-	var described, real []string
+	var described, served []string
 	for path, methods := range description(t, s).Paths {
 		for method := range methods {
 			described = append(described, strings.ToUpper(method)+" "+path)
@@ -148,14 +148,14 @@ func TestDescriptionOfRoutes(t *testing.T) {
 	for _, r := range s.server.Routes() {
 		switch {
 		case r == " /listen/":
-			real = append(real, "GET /listen/{id}", "GET /listen/{id}.pls", "GET /listen/{id}.m3u", "GET /listen/{id}.xspf")
+			served = append(served, "GET /listen/{id}", "GET /listen/{id}.pls", "GET /listen/{id}.m3u", "GET /listen/{id}.xspf")
 		case r != "GET /{$}" && !strings.HasPrefix(r, "GET /assets/"):
-			real = append(real, r)
+			served = append(served, r)
 		}
 	}
 	slices.Sort(described)
-	slices.Sort(real)
-	if !slices.Equal(described, real) {
-		t.Errorf("described are\n%s\nreal are\n%s", strings.Join(described, "\n"), strings.Join(real, "\n"))
+	slices.Sort(served)
+	if !slices.Equal(described, served) {
+		t.Errorf("described are\n%s\nreal are\n%s", strings.Join(described, "\n"), strings.Join(served, "\n"))
 	}
 }

@@ -123,8 +123,15 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
+// An answer is an http.Response whose body is closed when the test ends.
+type answer struct {
+	code   int
+	header http.Header
+	body   io.ReadCloser
+}
+
 // ask sends a request; headers are name and value in turn, Host among them.
-func (s *site) ask(t *testing.T, method, path, body string, headers ...string) *http.Response {
+func (s *site) ask(t *testing.T, method, path, body string, headers ...string) answer {
 	t.Helper()
 	var r io.Reader
 	if body != "" {
@@ -145,12 +152,12 @@ func (s *site) ask(t *testing.T, method, path, body string, headers ...string) *
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.Body.Close() })
-	return a
+	return answer{a.StatusCode, a.Header, a.Body}
 }
 
-func text(t *testing.T, r *http.Response) string {
+func text(t *testing.T, a answer) string {
 	t.Helper()
-	b, err := io.ReadAll(r.Body)
+	b, err := io.ReadAll(a.body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,8 +188,8 @@ func TestStatus(t *testing.T) {
 		"bitrate_bps":128000,"title":"</script>&\u2028","hops":2,"buffer_ms":3500,"lag_ms":420,
 		"chunks":{"received":10,"repaired":1,"missing":2,"duplicate":3},
 		"bytes":{"payload_in":11200,"wire_in":13000,"wire_out":26000},"parents":[`+peer+`],"children":[`+peer+`,`+peer+`]}]}`)
-	if a.StatusCode != 200 || !jsonEqual(got, want) {
-		t.Errorf("got %s %v, want %v", a.Status, got, want)
+	if a.code != 200 || !jsonEqual(got, want) {
+		t.Errorf("got %d %v, want %v", a.code, got, want)
 	}
 	s.backend.set(func(snap *web.Snapshot) {
 		snap.Node.Upload = node.UploadStatus{BudgetBPS: node.UploadAuto}
@@ -240,8 +247,11 @@ func TestControl(t *testing.T) {
 	}{
 		{"link", "POST", "/api/v1/tune", `{"station":"` + link + `"}`, jsonType, 200, "tune " + link + " listener"},
 		{"id", "POST", "/api/v1/tune", `{"station":"` + id + `","role":"relay"}`, jsonType, 200, "tune streamerp2p://" + id + " relay"},
-		{"charset", "POST", "/api/v1/tune", `{"station":"` + id + `"}`, []string{"Content-Type", "application/json; charset=utf-8"},
-			200, "tune streamerp2p://" + id + " listener"},
+		{
+			"charset", "POST", "/api/v1/tune", `{"station":"` + id + `"}`,
+			[]string{"Content-Type", "application/json; charset=utf-8"},
+			200, "tune streamerp2p://" + id + " listener",
+		},
 		{"form", "POST", "/api/v1/tune", `station=` + id, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, ""},
 		{"no type", "POST", "/api/v1/tune", `{"station":"` + id + `"}`, nil, 415, ""},
 		{"no JSON", "POST", "/api/v1/tune", `station`, jsonType, 400, ""},
@@ -263,10 +273,10 @@ func TestControl(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSite(t)
 			a := s.ask(t, c.method, c.path, c.body, c.headers...)
-			if a.StatusCode != c.code {
-				t.Errorf("got %s %s, want %d", a.Status, text(t, a), c.code)
+			if a.code != c.code {
+				t.Errorf("got %d %s, want %d", a.code, text(t, a), c.code)
 			}
-			a.Body.Close()
+			closeAll(t, a.body)
 			var want []string
 			if c.call != "" {
 				want = []string{c.call}
@@ -307,8 +317,8 @@ func TestStrangersAreRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSite(t)
-			if a := s.ask(t, c.method, c.path, "", c.headers...); a.StatusCode != c.code {
-				t.Errorf("got %s, want %d", a.Status, c.code)
+			if a := s.ask(t, c.method, c.path, "", c.headers...); a.code != c.code {
+				t.Errorf("got %d, want %d", a.code, c.code)
 			}
 		})
 	}
@@ -322,15 +332,17 @@ func TestPage(t *testing.T) {
 	} {
 		a := s.ask(t, "GET", path, "")
 		body := text(t, a)
-		if a.StatusCode != 200 || a.Header.Get("Content-Type") != mime {
-			t.Errorf("%s: got %s %q", path, a.Status, a.Header.Get("Content-Type"))
+		if a.code != 200 || a.header.Get("Content-Type") != mime {
+			t.Errorf("%s: got %d %q", path, a.code, a.header.Get("Content-Type"))
 		}
-		if csp := a.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") ||
+		if csp := a.header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") ||
 			strings.Contains(csp, "unsafe") {
 			t.Errorf("%s: policy %q", path, csp)
 		}
-		for _, bad := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=", "onclick=",
-			"src=\"http", "href=\"http", "@import", "url("} {
+		for _, bad := range []string{
+			"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=", "onclick=",
+			"src=\"http", "href=\"http", "@import", "url(",
+		} {
 			if strings.Contains(body, bad) {
 				t.Errorf("%s contains %q", path, bad)
 			}
@@ -343,15 +355,15 @@ func TestPage(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	s := newSite(t)
-	if a := s.ask(t, "GET", "/healthz", ""); a.StatusCode != 200 {
-		t.Errorf("got %s", a.Status)
+	if a := s.ask(t, "GET", "/healthz", ""); a.code != 200 {
+		t.Errorf("got %d", a.code)
 	}
 	s.backend.mu.Lock()
 	s.backend.err = errors.New("the loop has not turned for 5 s")
 	s.backend.mu.Unlock()
 	for _, path := range []string{"/healthz", "/api/v1/status", "/metrics"} {
-		if a := s.ask(t, "GET", path, ""); a.StatusCode != 503 || !strings.Contains(text(t, a), "has not turned") {
-			t.Errorf("%s: got %s", path, a.Status)
+		if a := s.ask(t, "GET", path, ""); a.code != 503 || !strings.Contains(text(t, a), "has not turned") {
+			t.Errorf("%s: got %d", path, a.code)
 		}
 	}
 }
@@ -379,10 +391,10 @@ func next(t *testing.T, r *bufio.Reader) (name, data string) {
 func TestEvents(t *testing.T) {
 	s := newSite(t)
 	a := s.ask(t, "GET", "/api/v1/events", "")
-	if got := a.Header.Get("Content-Type"); got != "text/event-stream" {
+	if got := a.header.Get("Content-Type"); got != "text/event-stream" {
 		t.Errorf("got %q", got)
 	}
-	r := bufio.NewReader(a.Body)
+	r := bufio.NewReader(a.body)
 	for _, path := range []string{"status", "stations"} {
 		name, data := next(t, r)
 		if want := strings.TrimSpace(text(t, s.ask(t, "GET", "/api/v1/"+path, ""))); name != path || data != want {
@@ -406,31 +418,31 @@ func TestEvents(t *testing.T) {
 	if _, err := io.ReadAll(r); err != nil {
 		t.Errorf("after Close: %v", err)
 	}
-	if a := s.ask(t, "GET", "/api/v1/events", ""); a.StatusCode != 503 {
-		t.Errorf("a stream after Close: %s", a.Status)
+	if a := s.ask(t, "GET", "/api/v1/events", ""); a.code != 503 {
+		t.Errorf("a stream after Close: %d", a.code)
 	}
 }
 
 // Subscribers are bounded, and whoever left makes room.
 func TestEventsBounded(t *testing.T) {
 	s := newSite(t)
-	var open []*http.Response
+	var open []answer
 	for range web.SubscribersMax {
 		a := s.ask(t, "GET", "/api/v1/events", "")
-		if a.StatusCode != 200 {
-			t.Fatalf("stream %d: %s", len(open), a.Status)
+		if a.code != 200 {
+			t.Fatalf("stream %d: %d", len(open), a.code)
 		}
 		open = append(open, a)
 	}
-	if a := s.ask(t, "GET", "/api/v1/events", ""); a.StatusCode != 503 {
-		t.Errorf("one more: %s", a.Status)
+	if a := s.ask(t, "GET", "/api/v1/events", ""); a.code != 503 {
+		t.Errorf("one more: %d", a.code)
 	}
-	open[0].Body.Close()
+	closeAll(t, open[0].body)
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if a := s.ask(t, "GET", "/api/v1/events", ""); a.StatusCode == 200 {
+		if a := s.ask(t, "GET", "/api/v1/events", ""); a.code == 200 {
 			break
 		} else if time.Now().After(deadline) {
-			t.Fatalf("no room after one left: %s", a.Status)
+			t.Fatalf("no room after one left: %d", a.code)
 		}
 	}
 }
@@ -438,18 +450,18 @@ func TestEventsBounded(t *testing.T) {
 // A subscriber that does not read is dropped alone.
 func TestSlowSubscriberIsDropped(t *testing.T) {
 	s := newSite(t)
-	slow, err := net.Dial("tcp", s.Listener.Addr().String())
+	slow, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer slow.Close()
-	if err := slow.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+	defer closeAll(t, slow)
+	if err = slow.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(slow, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+	if _, err = io.WriteString(slow, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	fast := bufio.NewReader(s.ask(t, "GET", "/api/v1/events", "").Body)
+	fast := bufio.NewReader(s.ask(t, "GET", "/api/v1/events", "").body)
 	next(t, fast)
 	next(t, fast)
 	for i := range 12 {
@@ -464,15 +476,22 @@ func TestSlowSubscriberIsDropped(t *testing.T) {
 			}
 		}
 	}
-	if err := slow.(*net.TCPConn).SetReadBuffer(1 << 20); err != nil {
+	if err = slow.(*net.TCPConn).SetReadBuffer(1 << 20); err != nil {
 		t.Fatal(err)
 	}
-	if err := slow.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err = slow.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	got, err := io.ReadAll(slow)
 	if err != nil || bytes.Contains(got, []byte(snapTitle(11))) {
 		t.Errorf("the slow one was not dropped: %v after %d bytes", err, len(got))
+	}
+}
+
+func closeAll(t *testing.T, c io.Closer) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -486,7 +505,7 @@ func FuzzTune(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		b := &backend{}
 		s := web.NewServer(web.Config{Backend: b, Log: slog.New(slog.DiscardHandler), Listen: http.NotFoundHandler()})
-		q := httptest.NewRequest("POST", "http://localhost/api/v1/tune", bytes.NewReader(body))
+		q := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost/api/v1/tune", bytes.NewReader(body))
 		q.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, q)

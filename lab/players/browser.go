@@ -77,7 +77,7 @@ func (j job) element(ctx context.Context, b *browser, page string) error {
 // A browser is a Chromium that is told what to do.
 type browser struct {
 	cancel  context.CancelFunc
-	ended   chan error
+	ended   chan struct{}
 	to      *os.File // NUL-terminated JSON messages
 	from    *os.File
 	in      *bufio.Reader
@@ -102,22 +102,22 @@ func newBrowser(ctx context.Context, c *card) (*browser, error) {
 	cmd.ExtraFiles = []*os.File{theirIn, theirOut} // 3 and 4
 	err = cmd.Start()
 	err = errors.Join(err, theirIn.Close(), theirOut.Close())
-	b := &browser{cancel: cancel, ended: make(chan error, 1), to: to, from: from, in: bufio.NewReader(from)}
+	b := &browser{cancel: cancel, ended: make(chan struct{}), to: to, from: from, in: bufio.NewReader(from)}
 	if err != nil {
 		cancel()
 		return nil, errors.Join(err, to.Close(), from.Close())
 	}
 	go func() {
-		err := cmd.Wait()
+		_ = cmd.Wait()                                      // it is ended by a signal: no news
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind
-		b.ended <- err
+		close(b.ended)
 	}()
 	return b, nil
 }
 
 func (b *browser) close() error {
 	b.cancel()
-	<-b.ended // killed: no news
+	<-b.ended
 	return errors.Join(b.to.Close(), b.from.Close())
 }
 

@@ -36,10 +36,6 @@ const (
 // Formats returns all formats.
 func Formats() []Format { return []Format{MP3, AAC, Vorbis, Opus, OggFLAC, FLAC, WebM} }
 
-func without(formats ...Format) []Format {
-	return slices.DeleteFunc(Formats(), func(f Format) bool { return slices.Contains(formats, f) })
-}
-
 // A Player is one way to run one program.
 type Player struct {
 	Name     string

@@ -33,7 +33,7 @@ const (
 	trackFor = 6 * time.Second  // a title
 )
 
-// encode makes 20 s of sound without a pause.
+// encode makes a run's length of sound without a pause.
 func encode(t *testing.T, f players.Format) []byte {
 	t.Helper()
 	options := map[players.Format]string{
@@ -41,8 +41,8 @@ func encode(t *testing.T, f players.Format) []byte {
 		players.Vorbis: "-c:a libvorbis -b:a 128k -f ogg", players.Opus: "-c:a libopus -b:a 128k -f ogg",
 		players.OggFLAC: "-c:a flac -f ogg", players.FLAC: "-c:a flac -f flac", players.WebM: "-c:a libopus -b:a 128k -f webm",
 	}[f]
-	args := "-v error -nostdin -f lavfi -i aevalsrc=0.3*sin(2*PI*440*t)+0.1*random(0)|0.3*sin(2*PI*554*t)+0.1*random(1):s=48000:d=20 "
-	cmd := exec.Command("ffmpeg", strings.Fields(args+options+" -")...)
+	args := "-v error -nostdin -f lavfi -i aevalsrc=0.3*sin(2*PI*440*t)+0.1*random(0)|0.3*sin(2*PI*554*t)+0.1*random(1):s=48000:d=60 "
+	cmd := exec.CommandContext(t.Context(), "ffmpeg", strings.Fields(args+options+" -")...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
@@ -80,31 +80,25 @@ func chunks(t *testing.T, file []byte) []codec.Chunk {
 	return list
 }
 
-// broadcast keeps a station on the air until ctx ends: the same 20 s again and again, each as an epoch of its own, and a
-// title every trackFor.
+// broadcast keeps a station on the air until ctx ends, or for a minute, with a title every trackFor.
 func broadcast(ctx context.Context, c *playback.Channel, list []codec.Chunk) {
 	began := time.Now().Add(-headFrom)
-	last := list[len(list)-1]
-	length := last.Start + last.Duration
 	track := -1
-	for epoch := uint32(1); ; epoch++ {
-		c.Begin(epoch)
-		offset := time.Duration(epoch-1) * length
-		for _, chunk := range list {
-			if wait := offset + chunk.Start - time.Since(began); wait > 0 {
-				select {
-				case <-time.After(wait):
-				case <-ctx.Done():
-					return
-				}
+	c.Begin(1)
+	for _, chunk := range list {
+		if wait := chunk.Start - time.Since(began); wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
 			}
-			c.Chunk(chunk)
-			if n := int((offset + chunk.Start) / trackFor); n > track && chunk.Kind == codec.ChunkAudio {
-				track = n
-				c.Chunk(codec.Chunk{Kind: codec.ChunkEvent, Data: codec.AppendEvent(nil, codec.Event{
-					Artist: "Ärtist", Title: fmt.Sprint("It's track ", n), StationName: "Lab",
-				})})
-			}
+		}
+		c.Chunk(chunk)
+		if n := int(chunk.Start / trackFor); n > track && chunk.Kind == codec.ChunkAudio {
+			track = n
+			c.Chunk(codec.Chunk{Kind: codec.ChunkEvent, Data: codec.AppendEvent(nil, codec.Event{
+				Artist: "Ärtist", Title: fmt.Sprint("It's track ", n), StationName: "Lab",
+			})})
 		}
 	}
 }

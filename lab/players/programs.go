@@ -24,8 +24,9 @@ func mpv() Player {
 		run: func(ctx context.Context, j job) error {
 			return j.program(ctx, func(s string) {
 				if title, ok := after(s, "STATUS "); ok {
-					if strings.Contains(title, " - ") { // else the name of the file, before there is a title
-						j.title(strings.TrimSuffix(title, "\x1b[K"))
+					// Before there is a title, it is the last part of the address.
+					if title = strings.TrimSuffix(title, "\x1b[K"); !strings.HasSuffix(j.url, title) {
+						j.title(title)
 					}
 				} else if strings.HasPrefix(s, "[") || strings.Contains(strings.ToLower(s), "error") {
 					j.fault(s)
@@ -81,11 +82,13 @@ func mplayer() Player {
 		Name: "MPlayer", Program: []string{"mplayer"}, Packages: []string{"mplayer"}, Playlist: ".pls",
 		Formats: Formats(), Titles: []Format{MP3, AAC, FLAC},
 		run: func(ctx context.Context, j job) error {
+			// It says the first about every OpusTags packet, and the second when it is told to end.
+			harmless := regexp.MustCompile(`Error parsing the packet header|Interrupted system call`)
 			return j.program(ctx, func(s string) {
 				low := strings.ToLower(s)
 				if m := icyTitle.FindStringSubmatch(s); m != nil {
 					j.title(m[1])
-				} else if strings.Contains(low, "error") || strings.Contains(low, "invalid") || strings.Contains(low, "failed to open http") {
+				} else if (strings.Contains(low, "error") || strings.Contains(low, "invalid")) && !harmless.MatchString(s) {
 					j.fault(s)
 				}
 			}, "mplayer", "-noconfig", "all", "-nolirc", "-novideo", "-noconsolecontrols", "-prefer-ipv4", "-ao", "pulse",
