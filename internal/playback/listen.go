@@ -126,6 +126,8 @@ func (h *Handler) serveAudio(w http.ResponseWriter, r *http.Request, id identity
 	ctx, cancel := context.WithTimeout(r.Context(), h.StartWait)
 	f, err := openFeed(ctx, channel)
 	cancel()
+	// The server around may have set a deadline for short answers, which is over; one without deadlines needs none.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.StallMax))
 	if err != nil {
 		if r.Context().Err() == nil {
 			w.Header().Set("Retry-After", "10")

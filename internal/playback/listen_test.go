@@ -301,6 +301,20 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// The server's deadline for short answers does not cut off one that had to wait.
+func TestRefusalAfterTheServersDeadline(t *testing.T) {
+	h := newHost(t, playback.Config{StartWait: 80 * time.Millisecond})
+	h.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+			t.Error(err)
+		}
+		h.handler.ServeHTTP(w, r)
+	})
+	if r := h.get(t, "GET", h.url); r.code != 503 {
+		t.Errorf("got %d", r.code)
+	}
+}
+
 func TestPlayersMax(t *testing.T) {
 	s := newShow(t, recipeOf(t, "mp3"), 12, 48000)
 	h := newHost(t, playback.Config{PlayersMax: 2})
