@@ -26,10 +26,11 @@ const (
 	checkCounters              // counters add up
 	checkLoop                  // no loop lasts
 	checkSilence               // silence ends when faults end
+	checkExpelled              // nobody is expelled where all are honest
 	checkOnTime                // chunks come on time: no failure, only told when somebody asks (Options.Explain)
 )
 
-var checkNames = [...]string{"contract", "altered", "order", "forward", "cap", "counters", "loop", "silence", "on time"}
+var checkNames = [...]string{"contract", "altered", "order", "forward", "cap", "counters", "loop", "silence", "expelled", "on time"}
 
 func (c check) String() string { return checkNames[c] }
 
@@ -201,6 +202,9 @@ func (w *World) checkCounted(h *host) {
 		return
 	}
 	s := h.node.Status(w.now)
+	if s.Counters.Hostile > 0 && !w.liars {
+		w.fail(h, checkExpelled, "%d peers expelled, and nobody is hostile", s.Counters.Hostile)
+	}
 	for i := range s.Tuned {
 		t := &s.Tuned[i]
 		if t.Role == node.RoleSource {

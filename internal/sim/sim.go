@@ -50,6 +50,7 @@ type World struct {
 	setup     *rand.Rand // of everything that is decided about hosts
 	net       network
 	hosts     []host // 0 is the source
+	liars     bool   // some are hostile
 	byID      map[identity.NodeID]int32
 	out       node.Output
 	trace     *trace
@@ -123,6 +124,7 @@ func (w *World) placeGroups() {
 		h.index = int32(i + 1)
 		w.place(h, g)
 		if g.Hostile != 0 {
+			w.liars = true
 			h.liar = newLiar(g.Hostile, newSource(w.seed, streamLiar, uint64(i)))
 		}
 		members := max(1, s.Nodes*g.Permille/1000)

@@ -48,6 +48,8 @@ type crowd struct {
 	up       int // children that were started
 	playing  int // children that hear something
 	buf      []byte
+	drops    uint32 // of the socket, at reset
+	refused  uint64 // likewise
 }
 
 func newCrowd(o options, sock *socket, station identity.StationID, peer netip.AddrPort) *crowd {
@@ -108,7 +110,7 @@ func (c *crowd) reset() {
 		child.repaired, child.duplicate = child.counts(c.now())
 	}
 	c.timers.late = 0
-	c.sock.drops, c.sock.refused = 0, 0
+	c.drops, c.refused = c.sock.drops, c.sock.refused
 }
 
 // counts returns how many chunks a child asked for again, and how many it had already.
@@ -127,7 +129,7 @@ func (c *child) counts(now mono.Time) (repaired, duplicate uint64) {
 func (c *crowd) counted() report {
 	r := report{
 		Children: len(c.children), Playing: c.playing, Late: time.Duration(c.timers.late).Seconds(),
-		SocketDrops: c.sock.drops, SendsRefused: c.sock.refused,
+		SocketDrops: c.sock.drops - c.drops, SendsRefused: c.sock.refused - c.refused,
 	}
 	classes, fromRelay := 0, 0
 	for i := range c.children {

@@ -23,7 +23,7 @@ type socket struct {
 	out     batch
 	queued  int
 	refused uint64 // datagrams that the system did not send
-	drops   uint32 // datagrams that it threw away because this process was late
+	drops   uint32 // datagrams that it has thrown away so far because this process was late
 }
 
 const (
