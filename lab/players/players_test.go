@@ -31,6 +31,9 @@ const (
 	playTime = 20 * time.Second
 	headFrom = 10 * time.Second // a station has been on for so long when players come
 	trackFor = 6 * time.Second  // a title
+
+	restartAt, restartAfter = 6 * time.Second, 4 * time.Second
+	restartTime             = 30 * time.Second // by then, what was sent before the restart has been heard long ago
 )
 
 // encode makes a run's length of sound without a pause.
@@ -80,12 +83,18 @@ func chunks(t *testing.T, file []byte) []codec.Chunk {
 	return list
 }
 
-// broadcast keeps a station on the air until ctx ends, or for a minute, with a title every trackFor.
-func broadcast(ctx context.Context, c *playback.Channel, list []codec.Chunk) {
-	began := time.Now().Add(-headFrom)
-	track := -1
-	c.Begin(1)
-	for _, chunk := range list {
+// A station is on the air until ctx ends, or for a minute, with a title every trackFor.
+type station struct {
+	channel *playback.Channel
+	list    []codec.Chunk
+	track   int
+}
+
+// broadcast sends from the beginning, head ahead of its time, until ctx ends or it has sent for d.
+func (s *station) broadcast(ctx context.Context, epoch uint32, head, d time.Duration) {
+	began := time.Now().Add(-head)
+	s.channel.Begin(epoch)
+	for _, chunk := range s.list {
 		if wait := chunk.Start - time.Since(began); wait > 0 {
 			select {
 			case <-time.After(wait):
@@ -93,14 +102,32 @@ func broadcast(ctx context.Context, c *playback.Channel, list []codec.Chunk) {
 				return
 			}
 		}
-		c.Chunk(chunk)
-		if n := int(chunk.Start / trackFor); n > track && chunk.Kind == codec.ChunkAudio {
-			track = n
-			c.Chunk(codec.Chunk{Kind: codec.ChunkEvent, Data: codec.AppendEvent(nil, codec.Event{
+		if chunk.Start >= d {
+			return
+		}
+		s.channel.Chunk(chunk)
+		if n := int(chunk.Start / trackFor); n != s.track && chunk.Kind == codec.ChunkAudio {
+			s.track = n
+			s.channel.Chunk(codec.Chunk{Kind: codec.ChunkEvent, Data: codec.AppendEvent(nil, codec.Event{
 				Artist: "Ärtist", Title: fmt.Sprint("It's track ", n), StationName: "Lab",
 			})})
 		}
 	}
+}
+
+// steady is on all the time.
+func steady(ctx context.Context, s *station) { s.broadcast(ctx, 1, headFrom, time.Hour) }
+
+// restarted is a station whose source ends after restartAt, and comes back restartAfter later with the same parameters.
+func restarted(ctx context.Context, s *station) {
+	s.broadcast(ctx, 1, headFrom, headFrom+restartAt)
+	s.channel.End()
+	select {
+	case <-time.After(restartAfter):
+	case <-ctx.Done():
+		return
+	}
+	s.broadcast(ctx, 2, 0, time.Hour)
 }
 
 type tuner struct{ channel *playback.Channel }
@@ -117,23 +144,18 @@ type row struct {
 
 // Every player plays every format that it can from the playlist that it is usually given, in mid-stream.
 func TestPlayers(t *testing.T) {
-	var mu sync.Mutex
-	var rows []row
-	t.Run("all", func(t *testing.T) {
-		for _, f := range players.Formats() {
-			list := chunks(t, encode(t, f))
-			for _, p := range players.All() {
-				if !p.Plays(f) {
-					continue
-				}
-				t.Run(strings.ReplaceAll(string(f), "/", "-")+"/"+p.Name, func(t *testing.T) {
-					t.Parallel()
-					report := play(t, p, f, list)
-					mu.Lock()
-					defer mu.Unlock()
-					rows = append(rows, row{p.Name, f, report})
-				})
-			}
+	rows := everyPlayer(t, steady, playTime, func(t *testing.T, p players.Player, f players.Format, r players.Report) {
+		t.Helper()
+		if r.FirstSound == 0 || r.Played < playTime-r.FirstSound-2*time.Second {
+			t.Errorf("played %v, first sound after %v", r.Played, r.FirstSound)
+		}
+		if r.Ended || len(r.Errors) > 0 {
+			t.Errorf("ended: %v; complaints: %q", r.Ended, r.Errors)
+		}
+		if p.ShowsTitles(f) && (len(r.Titles) < 2 || slices.ContainsFunc(r.Titles, func(s string) bool {
+			return !strings.HasPrefix(s, "Ärtist - It's track ")
+		})) {
+			t.Errorf("titles %q", r.Titles)
 		}
 	})
 	text := render(rows)
@@ -145,37 +167,68 @@ func TestPlayers(t *testing.T) {
 	}
 }
 
-func play(t *testing.T, p players.Player, f players.Format, list []codec.Chunk) players.Report {
+// A source that restarts: listeners go on by themselves.
+func TestRestart(t *testing.T) {
+	rows := everyPlayer(t, restarted, restartTime, func(t *testing.T, _ players.Player, _ players.Format, r players.Report) {
+		t.Helper()
+		// What came before the restart is over after 8 + 6 s.
+		if r.Played < restartTime-r.FirstSound-restartAfter-2*time.Second || r.Ended {
+			t.Errorf("played %v, ended: %v", r.Played, r.Ended)
+		}
+	})
+	t.Log("\n" + render(rows))
+}
+
+// everyPlayer runs every player with every format that it plays, and returns what they did.
+func everyPlayer(t *testing.T, broadcast func(context.Context, *station), d time.Duration,
+	check func(*testing.T, players.Player, players.Format, players.Report),
+) []row {
 	t.Helper()
-	channel := playback.NewChannel("Lab")
+	var mu sync.Mutex
+	var rows []row
+	t.Run("all", func(t *testing.T) {
+		for _, f := range players.Formats() {
+			list := chunks(t, encode(t, f))
+			for _, p := range players.All() {
+				if !p.Plays(f) {
+					continue
+				}
+				t.Run(strings.ReplaceAll(string(f), "/", "-")+"/"+p.Name, func(t *testing.T) {
+					t.Parallel()
+					s := &station{channel: playback.NewChannel("Lab"), list: list, track: -1}
+					r := play(t, p, s, broadcast, d)
+					check(t, p, f, r)
+					mu.Lock()
+					defer mu.Unlock()
+					rows = append(rows, row{p.Name, f, r})
+				})
+			}
+		}
+	})
+	return rows
+}
+
+func play(t *testing.T, p players.Player, s *station, broadcast func(context.Context, *station), d time.Duration) players.Report {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var on sync.WaitGroup
-	on.Go(func() { broadcast(ctx, channel, list) })
-	s := httptest.NewServer(playback.NewHandler(playback.Config{Tuner: tuner{channel}, Log: slog.New(slog.DiscardHandler)}))
+	on.Go(func() { broadcast(ctx, s) })
+	server := httptest.NewServer(playback.NewHandler(playback.Config{
+		Tuner: tuner{s.channel}, Log: slog.New(slog.DiscardHandler),
+	}))
 	defer func() {
-		channel.Close()
+		s.channel.Close()
 		cancel()
 		on.Wait()
-		s.Close()
+		server.Close()
 	}()
 	id := identity.NewStationKey([32]byte{1}).ID()
-	r, err := p.Play(ctx, s.URL+"/listen/"+id.String(), playTime)
+	r, err := p.Play(ctx, server.URL+"/listen/"+id.String(), d)
 	if err != nil {
 		t.Error(err)
 	}
 	t.Logf("%+v", r)
-	if r.FirstSound == 0 || r.Played < playTime-r.FirstSound-2*time.Second {
-		t.Errorf("played %v, first sound after %v", r.Played, r.FirstSound)
-	}
-	if r.Ended || len(r.Errors) > 0 {
-		t.Errorf("ended: %v; complaints: %q", r.Ended, r.Errors)
-	}
-	if p.ShowsTitles(f) {
-		if len(r.Titles) < 2 || slices.ContainsFunc(r.Titles, func(s string) bool { return !strings.Contains(s, "It's track ") }) {
-			t.Errorf("titles %q", r.Titles)
-		}
-	}
 	return r
 }
 
