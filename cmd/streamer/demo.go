@@ -37,15 +37,12 @@ type demoCmd struct {
 
 // Run runs the demo.
 func (c *demoCmd) Run(p *program, g *globalFlags) error {
-	if !g.levelGiven {
-		g.LogLevel = slog.LevelWarn
-	}
 	dir, err := os.MkdirTemp("", "streamer-demo-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	d := &demoNetwork{p: p, dir: dir, base: daemon.Options{UploadBPS: int64(c.Upload), Version: versionText(), Log: g.logger(p)}}
+	d := &demoNetwork{p: p, dir: dir, base: daemon.Options{UploadBPS: int64(c.Upload), Version: versionText(), Log: g.logger(p, slog.LevelWarn)}}
 	defer d.stop()
 	if err := d.start(c.HTTP); err != nil {
 		return err
@@ -95,15 +92,14 @@ func (d *demoNetwork) start(listenerHTTP string) error {
 	if d.link, err = identity.ParseLink(station.daemon.Ready().Link); err != nil {
 		return err
 	}
-	var relays []*demoNode
-	for _, name := range []string{"relay 1", "relay 2"} {
-		relay, err := d.add(name, "helps without listening", func(o *daemon.Options) {
+	relays := make([]*demoNode, 2)
+	for i := range relays {
+		relays[i], err = d.add(fmt.Sprintf("relay %d", i+1), "helps without listening", func(o *daemon.Options) {
 			o.Relay = []identity.Link{d.linkVia(station)}
 		})
 		if err != nil {
 			return err
 		}
-		relays = append(relays, relay)
 	}
 	_, err = d.add("listener", "knows only the relays", func(o *daemon.Options) {
 		o.HTTP = listenerHTTP

@@ -43,7 +43,7 @@ func fromList(ctx context.Context, name, addr string) (link identity.Link, found
 	defer client.Close()
 	stations, err := client.Stations(ctx)
 	if err != nil {
-		return identity.Link{}, false, nil //nolint:nilerr // nothing knows a list; the caller says so
+		return identity.Link{}, false, nil // nobody has a list; the caller says so
 	}
 	for _, s := range stations {
 		if !strings.EqualFold(s.Name, name) {

@@ -28,25 +28,16 @@ const (
 type globalFlags struct {
 	Config    kong.ConfigFlag `placeholder:"FILE" help:"Read settings from a TOML file as well."`
 	DataDir   string          `placeholder:"DIR" help:"Where keys and settings are kept."`
-	LogLevel  slog.Level      `placeholder:"LEVEL" help:"debug, info, warn or error. The default is info, for demo warn."`
+	LogLevel  *slog.Level     `placeholder:"LEVEL" help:"debug, info, warn or error. The default is info, for demo warn."`
 	LogFormat string          `enum:"text,json" default:"text" placeholder:"FORMAT" help:"text or json."`
-
-	levelGiven bool
 }
 
-// AfterApply notes whether --log-level was given, because its zero value is info.
-func (g *globalFlags) AfterApply(c *kong.Context) error {
-	for _, flag := range c.Flags() {
-		if flag.Name == "log-level" {
-			g.levelGiven = flag.Set
-		}
+// logger writes to standard error what is at least as important as --log-level says or, without it, usual.
+func (g *globalFlags) logger(p *program, usual slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: usual}
+	if g.LogLevel != nil {
+		options.Level = *g.LogLevel
 	}
-	return nil
-}
-
-// logger writes to standard error.
-func (g *globalFlags) logger(p *program) *slog.Logger {
-	options := &slog.HandlerOptions{Level: g.LogLevel}
 	if g.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(p.stderr, options))
 	}
@@ -105,7 +96,7 @@ func (f *nodeFlags) Validate() error {
 func (f *nodeFlags) options(p *program, g *globalFlags) daemon.Options {
 	return daemon.Options{
 		DataDir: g.DataDir, Port: f.Port, HTTP: f.HTTP, UploadBPS: int64(f.Upload), Seeds: f.Seed,
-		Version: versionText(), Announce: f.Announce, ReadyFile: f.ReadyFile, Record: f.Record, Log: g.logger(p),
+		Version: versionText(), Announce: f.Announce, ReadyFile: f.ReadyFile, Record: f.Record, Log: g.logger(p, slog.LevelInfo),
 	}
 }
 
@@ -130,7 +121,7 @@ func (f *nodeFlags) sourcePassword(g *globalFlags) (password string, made bool, 
 	kept, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		password = strings.ToLower(rand.Text()[:12])
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err = os.MkdirAll(dir, 0o700); err != nil {
 			return "", false, err
 		}
 		return password, true, os.WriteFile(path, []byte(password+"\n"), 0o600)

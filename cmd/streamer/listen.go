@@ -92,10 +92,10 @@ func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Read
 	switch {
 	case l.output != nil && l.player != nil:
 		copied := make(chan error, 1)
-		ctx, cancel := context.WithCancel(ctx)
+		writing, cancel := context.WithCancel(ctx)
 		defer cancel()
-		go func() { copied <- l.write(ctx, channel) }()
-		err := l.play(ctx, channel, ready)
+		go func() { copied <- l.write(writing, channel) }()
+		err = l.play(ctx, channel, ready)
 		cancel()
 		return errors.Join(err, <-copied)
 	case l.output != nil:

@@ -51,7 +51,7 @@ func (c *openCmd) Run(p *program, g *globalFlags) error {
 	}
 	client := daemon.NewClient(c.HTTP)
 	defer client.Close()
-	switch err := client.Tune(p.ctx, link, "listener"); {
+	switch err = client.Tune(p.ctx, link, "listener"); {
 	case errors.Is(err, daemon.ErrNoNode):
 		return c.serve(p, g, []identity.Link{link})
 	case err != nil:

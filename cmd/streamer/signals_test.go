@@ -14,7 +14,7 @@ import (
 // interruptible starts a node and returns it once it serves, with the lines of its standard error.
 func interruptible(t *testing.T) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
-	cmd := exec.Command("streamer", "run", "--no-open", "--port", "0", "--http", "127.0.0.1:0")
+	cmd := exec.CommandContext(t.Context(), "streamer", "run", "--no-open", "--port", "0", "--http", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "STREAMER_DATA_DIR="+t.TempDir())
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -53,7 +53,9 @@ func TestSecondInterruptQuitsAtOnce(t *testing.T) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	for stderr.Scan() && !strings.HasPrefix(stderr.Text(), "leaving") {
+	leaving := false
+	for !leaving && stderr.Scan() {
+		leaving = strings.HasPrefix(stderr.Text(), "leaving")
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

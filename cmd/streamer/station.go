@@ -158,7 +158,7 @@ func (c *stationExportCmd) Run(p *program, g *globalFlags) error {
 	if err != nil {
 		return err
 	}
-	if _, err := store.Open(c.Key); err != nil {
+	if _, err = store.Open(c.Key); err != nil {
 		return err // before a passphrase is asked for
 	}
 	if c.Output == "-" {
@@ -211,7 +211,7 @@ func (c *stationImportCmd) Run(p *program, g *globalFlags) error {
 	if err != nil {
 		return err
 	}
-	if _, err := store.Load(c.Key); !errors.Is(err, daemon.ErrNoStation) { // before a passphrase is asked for
+	if _, err = store.Load(c.Key); !errors.Is(err, daemon.ErrNoStation) { // before a passphrase is asked for
 		if err != nil {
 			return err
 		}

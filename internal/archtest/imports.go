@@ -115,8 +115,8 @@ func (t *Tree) CheckImports() ([]Finding, error) {
 			continue
 		}
 		name := ruleName(f.dir)
-		allowed, named := graph[name], false
-		if _, named = graph[name]; !named && !f.test {
+		allowed, named := graph[name]
+		if !named && !f.test {
 			found = append(found, Finding{f.path, 0, "package " + name + " is not in the import rule: " +
 				"a new package needs a decision record and a line in internal/archtest/rules.go"})
 			continue

@@ -4,6 +4,7 @@ package archtest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -70,7 +71,7 @@ func exportFiles(paths []string) (map[string]string, error) {
 		return nil, nil
 	}
 	args := append([]string{"list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}"}, paths...)
-	out, err := exec.Command("go", args...).Output()
+	out, err := exec.CommandContext(context.Background(), "go", args...).Output()
 	if err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			return nil, fmt.Errorf("go list: %s", bytes.TrimSpace(exit.Stderr))

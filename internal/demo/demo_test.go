@@ -20,7 +20,7 @@ const (
 // decode returns the samples of an MP3 file as interleaved 16-bit stereo. A complaint of the decoder is an error.
 func decode(t *testing.T, mp3 []byte) []int16 {
 	t.Helper()
-	cmd := exec.Command("ffmpeg", "-v", "warning", "-f", "mp3", "-i", "-", "-f", "s16le", "-")
+	cmd := exec.CommandContext(t.Context(), "ffmpeg", "-v", "warning", "-f", "mp3", "-i", "-", "-f", "s16le", "-")
 	cmd.Stdin = bytes.NewReader(mp3)
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints

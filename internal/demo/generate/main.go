@@ -9,6 +9,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"flag"
 	"fmt"
@@ -54,7 +55,7 @@ func run(path string, wav bool) error {
 // encode encodes three turns of the loop and keeps the frames of the second. It begins where the first ended, which is
 // what its own end is followed by, and without a bit reservoir no frame needs another one's bits: the frames loop.
 func encode(loop []byte) ([]byte, error) {
-	cmd := exec.Command("ffmpeg", "-v", "error", "-f", "wav", "-i", "-", "-c:a", "libmp3lame",
+	cmd := exec.CommandContext(context.Background(), "ffmpeg", "-v", "error", "-f", "wav", "-i", "-", "-c:a", "libmp3lame",
 		"-b:a", fmt.Sprintf("%dk", bitrateKBPS), "-reservoir", "0", "-joint_stereo", "1", "-compression_level", "0",
 		"-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "-")
 	turns := bytes.Repeat(loop, 3)
