@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,7 @@ import (
 // A web answers requests over in-memory connections: each handler writes its whole answer, head and all.
 type web struct {
 	handlers map[string]func(w net.Conn, r *http.Request)
-	requests []string
+	requests atomic.Int32
 }
 
 func (w *web) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -33,7 +34,7 @@ func (w *web) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 		if err != nil {
 			return
 		}
-		w.requests = append(w.requests, r.URL.Path)
+		w.requests.Add(1)
 		if h := w.handlers[r.URL.Path]; h != nil {
 			h(there, r)
 			return
@@ -212,8 +213,8 @@ func TestURLs(t *testing.T) {
 					t.Errorf("gave up after %v, want %v at least", took, tt.took)
 				}
 				time.Sleep(time.Hour) // let the servers end
-				if len(w.requests) > 60 {
-					t.Errorf("%d requests", len(w.requests))
+				if n := w.requests.Load(); n > 60 {
+					t.Errorf("%d requests", n)
 				}
 			})
 		})
