@@ -14,6 +14,12 @@ import (
 // fullWait is how long a refused peer should wait, in tenths of a second.
 const fullWait = 20
 
+// roundingClasses is how many classes of the reserve may complete a subscription.
+const roundingClasses = 2
+
+// caughtUpSpan is how far behind the newest chunk a node may be that takes children.
+const caughtUpSpan = 1500 * time.Millisecond
+
 // roomFresh is how lately a peer must have been heard to be offered as one that has room.
 const roomFresh = haveToParents + 500*time.Millisecond
 
@@ -36,6 +42,9 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	g := wire.Grant{Channel: s.cfg.Channel, Token: w.Token, Manifests: manifests, Reason: reason, Classes: classes}
 	if e := s.newest(); e != nil {
 		g.Epoch, g.From = e.num, e.next
+	}
+	if c := &p.child; w.Backlog && c.cursor != nil && c.cursor.num == w.Epoch {
+		c.pos = max(c.pos, w.From) // others make it begin later
 	}
 	if w.Backlog && (given != 0 || manifests && isNew) {
 		e, from := s.backlogStart(w, classes)
@@ -86,7 +95,7 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, orphan bool) (uint
 	if !s.host.Gives() {
 		return 0, wire.GrantFull
 	}
-	if s.newest() == nil || s.leaving {
+	if s.newest() == nil || s.leaving || !s.caughtUp() {
 		return 0, wire.GrantNothing
 	}
 	reason := wire.GrantAll
@@ -103,6 +112,9 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, orphan bool) (uint
 		}
 	}
 	free := s.freeClasses(orphan)
+	if n := bits.OnesCount16(fresh); free < n && free >= n-roundingClasses {
+		free = min(n, s.freeClasses(true)) // not for one class another parent
+	}
 	if s.cfg.Role == Source && !orphan && s.othersHaveRoom(now, p) {
 		free = min(free, sourceClasses-s.usedClasses())
 	}
@@ -113,6 +125,10 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, orphan bool) (uint
 			if fresh&bit == 0 {
 				continue
 			}
+			if s.cfg.Role != Source && !s.brings(c) {
+				reason = wire.GrantNothing
+				continue
+			}
 			if free <= 0 {
 				return given, wire.GrantFull
 			}
@@ -121,6 +137,12 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, orphan bool) (uint
 		}
 	}
 	return given, reason
+}
+
+// caughtUp reports whether this node has what it would give: one that has only just begun would keep others waiting.
+func (s *Station) caughtUp() bool {
+	e := s.newest()
+	return s.cfg.Role == Source || e.complete >= e.since(caughtUpSpan)
 }
 
 // mayGiveManifests reports whether p gets manifests: they cost little, but one's ancestors get none.
@@ -162,10 +184,13 @@ func (s *Station) othersHaveRoom(now mono.Time, p *peer) bool {
 func (s *Station) affordableBacklog(classes uint16) time.Duration {
 	spare := s.host.SpareUpload() / int64(1+len(s.cursors))
 	need := max(1, s.classBPS()*int64(bits.OnesCount16(classes)))
-	if spare/need >= int64(backlogSpan/backlogTime) {
+	switch {
+	case spare < need:
+		return 0 // what is live comes first; the newcomer begins with that
+	case spare/need >= int64(backlogSpan/backlogTime):
 		return backlogSpan
 	}
-	return max(backlogMin, backlogTime*time.Duration(spare*100/need)/100)
+	return backlogTime * time.Duration(spare*100/need) / 100
 }
 
 // backlogStart is where the backlog that w asks for begins.

@@ -26,6 +26,7 @@ const (
 	wantRetryMin   = 100 * time.Millisecond
 	wantTriesMax   = 2 // repetitions
 	watchPause     = 20 * time.Millisecond
+	straysMax      = 4 // chunks that nobody asked for, before the sender is told
 	movesEvery     = 5 * time.Second
 	settleTime     = 3 * time.Second // before subscriptions are moved for balance
 	orphanAfter    = 600 * time.Millisecond
@@ -44,6 +45,7 @@ func (s *Station) review(now mono.Time, out *Output) {
 	if s.cfg.Role == Source || s.leaving {
 		return
 	}
+	s.dropDead(now, out)
 	s.assignClasses(now, out)
 	s.balance(now, out)
 	s.keepPartners(now, out)
@@ -247,6 +249,7 @@ func (s *Station) wantFor(now mono.Time) wire.Want {
 	switch {
 	case e == nil || !e.placed || e.newest == nil:
 		w.Backlog, w.Headers = true, true
+		w.Epoch, w.From = s.play.hintEpoch, s.play.hintFrom
 	case !s.play.begun && s.cfg.Role == Listener:
 		w.Backlog, w.Headers, w.Epoch, w.From = true, !e.headComplete(), e.num, s.playFrontier(e)
 	case now.Sub(s.timers.progress) > resumeAfter:
@@ -308,13 +311,15 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 	}
 	ps.pending = false
 	ps.classes, ps.manifests = g.Classes&ps.want, g.Manifests && ps.wantManifests
-	if g.Epoch != 0 && ps.wantFlags.Backlog && g.Classes != 0 {
-		s.startAt(g)
+	if g.Epoch != 0 && ps.wantFlags.Backlog && bits.OnesCount16(g.Classes) >= wire.Classes/4 {
+		ps.from = g.From
+		s.startAt(now, g, out)
 	}
 	if ps.classes == ps.want && ps.manifests == ps.wantManifests {
 		if p.isParent() {
 			s.play.orphanSince = 0
 		}
+		s.updatePlace(out)
 		return
 	}
 	refused := max(refusedFor, time.Duration(g.Wait)*100*time.Millisecond)
@@ -348,16 +353,27 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 }
 
 // startAt notes where a newcomer's backlog begins. A parent that cannot give more of the past makes it begin later.
-func (s *Station) startAt(g wire.Grant) {
+func (s *Station) startAt(now mono.Time, g wire.Grant, out *Output) {
 	e := s.epochFor(g.Epoch)
 	if e == nil || !e.placed {
 		if g.Epoch != s.play.hintEpoch || g.From > s.play.hintFrom {
 			s.play.hintEpoch, s.play.hintFrom = g.Epoch, g.From
+			s.startLater(now, g, out)
 		}
 		return
 	}
-	if !s.play.begun && e == s.newest() && g.From > e.base && g.From <= e.next && s.epochs[s.play.at] == e {
+	if !s.play.begun && !s.settled() && e == s.newest() && g.From > e.base && g.From <= e.next && s.epochs[s.play.at] == e {
 		e.dropTo(g.From)
+	}
+}
+
+// startLater tells the parents whose backlog begins earlier that nobody needs so much of the past.
+func (s *Station) startLater(now mono.Time, g wire.Grant, out *Output) {
+	for _, p := range s.peers {
+		if ps := &p.parent; ps.classes != 0 && !ps.pending && ps.from < g.From {
+			ps.from = g.From
+			s.sendWant(now, p, wire.Want{Backlog: true, Epoch: g.Epoch, From: g.From, Back: uint16(backlogSpan / time.Millisecond)}, out)
+		}
 	}
 }
 
@@ -372,7 +388,7 @@ func (s *Station) bestParent(now mono.Time, part, n int) *peer {
 		}
 		rtt, _ := s.host.RoundTrip(p.id)
 		score := rtt/2 + 100*time.Millisecond*time.Duration(p.have.Hops)
-		if load := bits.OnesCount16(p.parent.want); part != wire.PartManifests {
+		if load := bits.OnesCount16(p.parent.want); part != wire.PartManifests && s.play.begun {
 			if score += 15 * time.Millisecond * time.Duration(load); load+n > wire.Classes/2 {
 				score += 300 * time.Millisecond
 			}
@@ -417,6 +433,9 @@ func (s *Station) eligible(now mono.Time, p *peer, part int) bool {
 		return true // not heard of yet; it will refuse if there is a loop
 	}
 	way := &p.path.Parts[part]
+	if way.Hops == wire.HopsUnknown && !p.isParent() {
+		return true // only parents keep it up to date
+	}
 	return way.Hops < hopsMax && !way.Has(pathID(s.cfg.Self)) && !s.fedByDead(now, way)
 }
 
@@ -468,11 +487,14 @@ func (s *Station) balance(now mono.Time, out *Output) {
 // and the estimate of its arrivals learns.
 func (s *Station) pushed(now mono.Time, p *peer, e *epoch, m *manifest, seq uint32, out *Output) {
 	if i := s.missOf(e, seq); i >= 0 && s.misses[i].asked == p.id {
-		return // it was asked for this one
+		if rtt, dev := s.host.RoundTrip(p.id); now.Sub(s.misses[i].since) < rtt+rtt/2+4*dev+lateness {
+			return // the answer to a NACK
+		}
 	}
 	class := seq % wire.Classes
 	if p.parent.want&(1<<class) == 0 {
-		if !p.parent.pending && now.Sub(p.parent.wantAt) > time.Second {
+		if p.strays++; p.strays >= straysMax && !p.parent.pending && now.Sub(p.parent.wantAt) > time.Second {
+			p.strays = 0
 			s.sendWant(now, p, wire.Want{}, out) // it has not heard that this class is brought by another now
 		}
 		return

@@ -301,7 +301,7 @@ func (s *Station) sendHave(p *peer, ask bool, out *Output) {
 
 // freeForOthers is how many classes a newcomer may hope for.
 func (s *Station) freeForOthers() int {
-	if s.newest() == nil || s.place.hops() >= hopsMax {
+	if s.newest() == nil || s.place.hops() >= hopsMax || !s.caughtUp() { // HopsUnknown is above hopsMax
 		return 0
 	}
 	free := s.freeClasses(false)

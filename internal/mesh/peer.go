@@ -12,6 +12,9 @@ import (
 	"streamer/internal/wire"
 )
 
+// deadAfter is how long a probed peer is silent before its link is given up.
+const deadAfter = 1500 * time.Millisecond
+
 // A peer is a link whose other end carries the station, or may.
 type peer struct {
 	id     PeerID
@@ -36,6 +39,7 @@ type peer struct {
 	nacks  wire.Nack // being collected
 
 	stalls     int // times in a row that it was left because it did not advance
+	strays     int // chunks that it pushed unasked
 	unanswered int // NACKs in a row that brought nothing
 
 	owedManifests mono.Time // since when a manifest that must exist has not come from it; 0 none
@@ -53,6 +57,7 @@ type parentState struct {
 	manifests        bool
 	token            uint8
 	pending          bool      // its Grant has not come
+	from             uint32    // where its backlog begins
 	wantAt           mono.Time // when the Want was sent
 	wantFlags        wire.Want // for sending it again
 	tries            int
@@ -160,6 +165,25 @@ func (s *Station) dropPeer(now mono.Time, p *peer, out *Output) {
 	}
 	delete(s.byID, p.id)
 	s.loseParent(now, p, out)
+}
+
+// dropDead gives up the links to peers that have answered no probe for a while, so that they are dialled again: a
+// broadcaster that restarts is another node at the same address.
+func (s *Station) dropDead(now mono.Time, out *Output) {
+	for i := len(s.peers) - 1; i >= 0; i-- {
+		p := s.peers[i]
+		if p.probeAt == 0 || now.Sub(p.probeAt) < deadAfter || now.Sub(p.heardAt) < deadAfter {
+			continue
+		}
+		out.Idle = append(out.Idle, p.id)
+		s.dropPeer(now, p, out)
+		s.addCandidate(now, p.candidate())
+		for j := range s.cands {
+			if c := &s.cands[j]; c.Addr == p.addr {
+				c.nextTry = now
+			}
+		}
+	}
 }
 
 // PeerDown is called when a link is gone.

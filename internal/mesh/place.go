@@ -55,11 +55,11 @@ func (s *Station) updatePlace(out *Output) {
 		parts[i].Hops = wire.HopsUnknown
 	}
 	for c, p := range s.assign {
-		if p != nil {
+		if s.brings(c) {
 			follow(&parts[c%wire.PartManifests], p, c%wire.PartManifests)
 		}
 	}
-	if s.manifests != nil {
+	if s.manifests != nil && s.manifests.parent.manifests {
 		follow(&parts[wire.PartManifests], s.manifests, wire.PartManifests)
 	}
 	if parts == s.place.parts {
@@ -69,6 +69,12 @@ func (s *Station) updatePlace(out *Output) {
 	for _, c := range s.children {
 		s.sayPlace(c, out)
 	}
+}
+
+// brings reports whether a parent has agreed to bring class c.
+func (s *Station) brings(c int) bool {
+	p := s.assign[c]
+	return p != nil && p.parent.classes&(1<<c) != 0
 }
 
 // sayPlace tells a child, or one who may become a child, how the stream reaches this node.

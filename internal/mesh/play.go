@@ -164,6 +164,9 @@ func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 		s.play.due = patience
 		return
 	}
+	if e.base > s.play.next && !s.play.begun {
+		s.play.next = e.base // a newcomer begins later: nothing is missing
+	}
 	if e.base > s.play.next {
 		s.gap(s.play.next, e.base-s.play.next)
 		s.play.next = e.base
@@ -194,17 +197,18 @@ func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 	}
 }
 
-// settled reports whether every class has a parent that has said where it begins.
+// settled reports whether most classes have a parent that has said where it begins.
 func (s *Station) settled() bool {
 	if s.cfg.Role == Source {
 		return true
 	}
+	n := 0
 	for _, p := range s.assign {
-		if p == nil || p.parent.pending {
-			return false
+		if p != nil && !p.parent.pending {
+			n++
 		}
 	}
-	return true
+	return n >= wire.Classes*3/4
 }
 
 // deliverEvent gives the event in force when it is older than what the window holds.

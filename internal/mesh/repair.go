@@ -17,6 +17,7 @@ const (
 	hopLateness    = 70 * time.Millisecond  // more for each hop from the source
 	hopsPatient    = 6
 	unknownLate    = 300 * time.Millisecond // the same while the parent's rhythm is not known
+	newParentGrace = 300 * time.Millisecond // more, while a parent has pushed nothing yet
 	retryMin       = 100 * time.Millisecond
 	triesMax       = 8       // then once a second until the deadline
 	unansweredMax  = 8       // NACKs, then a peer is asked last
@@ -31,6 +32,7 @@ type miss struct {
 	seq   uint32
 	at    mono.Time // next NACK
 	asked PeerID    // the last one asked
+	since mono.Time // when it was asked
 	tries uint8
 }
 
@@ -50,6 +52,8 @@ func (s *Station) expectChunks(now mono.Time, e *epoch, m *manifest) {
 			if a := &p.parent.arrivals[seq%wire.PartManifests]; a.samples > 0 {
 				at = mono.Time(m.releaseTime(i) + a.offset).Add(max(tailLateness, 4*a.deviation) + s.patience(seq))
 				at = min(max(at, now), now.Add(2*time.Second))
+			} else {
+				at = at.Add(newParentGrace)
 			}
 			if p.parent.pending { // its answer is on its way
 				rtt, dev := s.host.RoundTrip(p.id)
@@ -137,7 +141,7 @@ func (s *Station) repairDue(now mono.Time, out *Output) {
 		if ms.tries++; ms.tries > triesMax {
 			retry = time.Second
 		}
-		ms.asked, ms.at = p.id, now.Add(retry)
+		ms.asked, ms.since, ms.at = p.id, now, now.Add(retry)
 		p.nack(ms.epoch, ms.seq)
 	}
 	if now >= s.timers.manifests {

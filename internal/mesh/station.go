@@ -70,7 +70,6 @@ const (
 	partnersWanted   = 6
 	partnersMax      = 16 // neither parents nor children
 	backlogSpan      = 3 * time.Second
-	backlogMin       = 500 * time.Millisecond
 	backlogTime      = time.Second // in which a newcomer should have its backlog
 	backlogSpeed     = 4           // times the rate of the stream
 	playDelay        = 3 * time.Second
