@@ -47,9 +47,10 @@ func transcripts() []transcript {
 			info: codec.Event{StationName: "Ü", Description: "d", URL: "http://u/", Genre: "g"},
 		},
 		{
-			name:  "ffmpeg legacy",
-			turns: []turn{{"SOURCE /live HTTP/1.1\r\nUser-Agent: Lavf/59.27.100\r\nContent-Type: audio/mpeg\r\n" + basic + "\r\n", ok10}},
-			kind:  ingest.KindIcecast, mount: "/live", agent: "Lavf/59.27.100",
+			name: "ffmpeg legacy: audio at once, and it never reads our answer",
+			turns: []turn{{"SOURCE /live HTTP/1.1\r\nUser-Agent: Lavf/59.27.100\r\nContent-Type: audio/mpeg\r\n" + basic +
+				"\r\n\xff", ""}},
+			kind: ingest.KindIcecast, mount: "/live", agent: "Lavf/59.27.100",
 		},
 		{
 			name: "ffmpeg http put, first try",
@@ -243,6 +244,30 @@ func TestLoginByteByByte(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The answer comes all the same, for whoever calls itself ffmpeg and waits for it, and at the end.
+func TestLateAnswer(t *testing.T) {
+	const head = "SOURCE /live HTTP/1.1\r\nUser-Agent: Lavf/59.27.100\r\n" + basic
+	inRig(t, ingest.ServerConfig{}, func(t *testing.T, r *rig) {
+		c := r.call()
+		c.say(head + "\r\n")
+		time.Sleep(1100 * time.Millisecond)
+		if got := c.heard(); got != ok10 {
+			t.Errorf("answer %q after a second without audio", got)
+		}
+		_ = c.Close()
+		synctest.Wait()
+		c = r.call()
+		audio := mp3Frames(50, 1)
+		got := c.say(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(audio), audio))
+		if got != ok10 || !c.isClosed() {
+			t.Errorf("answer %q at the end", got)
+		}
+		if len(r.frames()) != 50 {
+			t.Errorf("%d frames, want 50", len(r.frames()))
+		}
+	})
 }
 
 func TestConfiguredMount(t *testing.T) {

@@ -22,6 +22,7 @@ const (
 	connsMax       = 128              // at once, both ports together; GStreamer opens 48 in a second for its titles
 	headTimeout    = 10 * time.Second // for a request head
 	againTimeout   = 5 * time.Second  // for another request after a 401: Mixxx logs in on the same connection
+	unaskedTimeout = time.Second      // for audio from a tool that may send it without our answer
 	requestsMax    = 8                // on one connection
 	writeTimeout   = 10 * time.Second // for one of our short answers
 	SourceTimeout  = 15 * time.Second // a source that sends nothing for so long is gone
