@@ -192,7 +192,7 @@ func (d *demoNetwork) watch() error {
 			d.say("%6.1f s  %s", time.Since(begun).Seconds(), feeding)
 		}
 		if live {
-			fmt.Fprintf(d.p.stdout, "\r\x1b[K%s", demoLine(statuses[len(statuses)-1]))
+			d.showLine(demoLine(statuses[len(statuses)-1]))
 		}
 		select {
 		case <-tick.C:
@@ -215,6 +215,15 @@ func (d *demoNetwork) statuses() []daemon.Status {
 }
 
 func (d *demoNetwork) say(format string, args ...any) { fmt.Fprintf(d.p.stdout, format+"\n", args...) }
+
+// showLine replaces the live line, cut to the terminal's width: a line that wraps cannot be replaced.
+func (d *demoNetwork) showLine(line string) {
+	width, _, err := term.GetSize(int(os.Stdout.Fd()))
+	if runes := []rune(line); err == nil && len(runes) >= width && width > 0 {
+		line = string(runes[:width-1])
+	}
+	fmt.Fprintf(d.p.stdout, "\r\x1b[K%s", line)
+}
 
 func (d *demoNetwork) clearLine(live bool) {
 	if live {

@@ -35,11 +35,10 @@ filippo.io/age:                 daemon
 github.com/BurntSushi/toml:     cmd/streamer
 github.com/alecthomas/kong:     cmd/streamer
 github.com/flynn/noise:         link
-golang.org/x/crypto:            identity wire link mesh node
-golang.org/x/net:               udp
-golang.org/x/sys:               udp daemon cmd/streamer lab lab/load lab/netlab
+golang.org/x/crypto:            wire link
+golang.org/x/sys:               udp lab lab/load lab/netlab
 golang.org/x/term:              cmd/streamer
-golang.org/x/text:              codec ingest
+golang.org/x/text:              ingest
 
 github.com/rogpeppe/go-internal: TESTS
 go.uber.org/goleak:              TESTS
