@@ -239,7 +239,8 @@ func (c *client) post(h head, query string) (again bool) {
 	if _, err := io.ReadFull(c.r, form); err != nil {
 		return false
 	}
-	return c.update(h, string(form)+"&"+query)
+	spaced := strings.ReplaceAll(string(form), "+", "%20") // in a form, unlike in a query of these tools, + is a space
+	return c.update(h, spaced+"&"+query)
 }
 
 func isUpdatePath(path string) bool { return path == "/admin/metadata" || path == "/admin.cgi" }

@@ -69,10 +69,8 @@ func testTool(t *testing.T, tool tools.Tool, format tools.Format, file string) {
 		Format: format, File: file, Dir: t.TempDir(),
 		Server: tools.Server{Host: "127.0.0.1", Port: port, Password: "hackme", Mount: "/live"},
 	})
-	if os.Getenv("DUMP") != "" {
-		for i, c := range wire.conns {
-			t.Logf("conn %d: %.1500q", i, c.got.Bytes())
-		}
+	if err != nil || testing.Verbose() {
+		wire.log(t)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -168,6 +166,16 @@ func (c *tappedConn) Read(p []byte) (int, error) {
 	defer c.wire.mu.Unlock()
 	c.got.Write(p[:n])
 	return n, err
+}
+
+// log shows how each connection began.
+func (w *wireTap) log(t *testing.T) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, c := range w.conns {
+		t.Logf("connection %d: %q", i, c.got.Bytes()[:min(c.got.Len(), 600)])
+	}
 }
 
 // body writes the audio of the longest connection to a file: what follows the head, without chunk sizes.

@@ -18,7 +18,7 @@ func TestUpdates(t *testing.T) {
 	get := func(query string, fields ...string) string {
 		return "GET /admin/metadata?" + query + " HTTP/1.0\r\n" + basic + strings.Join(fields, "") + "\r\n"
 	}
-	form := "mode=updinfo&charset=UTF-8&mount=%2flive&song=Unknown%20%2d%20Unknown"
+	form := "mode=updinfo&charset=UTF-8&mount=%2flive&song=Unknown+%2d%20Unknown"
 	for _, tt := range []struct {
 		name, say, answer string
 		want              codec.Event

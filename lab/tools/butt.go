@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
+	"time"
 )
 
 func buttTools() []Tool {
@@ -16,7 +18,7 @@ func buttTools() []Tool {
 		return Tool{
 			Name: name, Program: []string{"butt", "Xvfb", "pulseaudio", "ffmpeg"},
 			Packages: []string{"butt", "xvfb", "pulseaudio", "libasound2-plugins", "ffmpeg"},
-			Formats:  formats, Encodes: true,
+			Formats:  formats, Encodes: true, Titles: formats,
 			run: func(ctx context.Context, _ Tool, j Job) error { return runButt(ctx, j, kind) },
 		}
 	}
@@ -74,9 +76,56 @@ usr = source
 	return withSound(ctx, rate, func(ctx context.Context, env []string) error {
 		return withDisplay(ctx, func(ctx context.Context, display string) error {
 			env := append(env, "DISPLAY="+display, "ALSA_CONFIG_PATH="+alsa)
-			return recordWith(ctx, j, env, "butt", "-x", "-c", config)
+			control, err := freePort()
+			if err != nil {
+				return err
+			}
+			titled := make(chan struct{})
+			go func() {
+				defer close(titled)
+				buttTitle(ctx, env, control)
+			}()
+			err = recordWith(ctx, j, env, "butt", "-c", config, "-p", control)
+			<-titled
+			return err
 		})
 	})
+}
+
+// buttTitle tells a running butt the title, as soon as it listens and is on the air.
+func buttTitle(ctx context.Context, env []string, control string) {
+	ctx, cancel := context.WithTimeout(ctx, soundStart)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var said strings.Builder
+		ask := command(ctx, "butt", "-p", control, "-S")
+		ask.Env, ask.Stdout = append(os.Environ(), env...), &said
+		if run(ask) != nil || !strings.Contains(said.String(), "connected: 1") {
+			continue
+		}
+		tell := command(ctx, "butt", "-p", control, "-u", SampleArtist+" - "+SampleTitle)
+		tell.Env = append(os.Environ(), env...)
+		if run(tell) == nil {
+			return
+		}
+	}
+}
+
+// freePort returns a TCP port of this machine that nobody has at the moment.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, errors.Join(err, l.Close())
 }
 
 // withDisplay runs use with an X server of its own.
