@@ -11,7 +11,6 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"time"
 
 	"streamer/internal/codec"
@@ -35,9 +34,11 @@ type child struct {
 	repaired, duplicate uint64
 }
 
-// A crowd is all children, their socket and their timers. One goroutine owns it.
+// A crowd is some of the children, their socket and their timers. One goroutine owns it.
 type crowd struct {
-	o        options
+	first    int // number of its first child
+	joins    int // in a second
+	seed     uint64
 	sock     *socket
 	station  identity.StationID
 	peer     netip.AddrPort
@@ -52,54 +53,21 @@ type crowd struct {
 	refused  uint64 // likewise
 }
 
-func newCrowd(o options, sock *socket, station identity.StationID, peer netip.AddrPort) *crowd {
-	return &crowd{
-		o: o, sock: sock, station: station, peer: peer, begun: time.Now(), children: make([]child, o.children),
-		buf: make([]byte, 0, 2048),
-	}
+func (c *crowd) begin(children int) {
+	c.begun = time.Now()
+	c.children = make([]child, children)
+	c.buf = make([]byte, 0, datagramMax)
 }
 
 func (c *crowd) now() mono.Time { return mono.Time(time.Since(c.begun)) }
 
-// measure joins all children, waits until things are calm, and measures.
-func (c *crowd) measure(ctx context.Context) (report, error) {
-	var m [3]mark // before the children join, when they are settled, at the end
-	for i, wait := range [...]time.Duration{
-		0, time.Duration(c.o.children)*time.Second/time.Duration(c.o.joins) + c.o.settle, c.o.duration,
-	} {
-		if err := c.turn(ctx, time.Now().Add(wait)); err != nil {
-			return report{}, err
-		}
-		if i == 1 {
-			c.reset()
-		}
-		var err error
-		if m[i], err = c.mark(); err != nil {
-			return report{}, err
-		}
+// live joins all children, lets them settle until calm, and counts what they hear from then to the end.
+func (c *crowd) live(ctx context.Context, calm, end time.Time) error {
+	if err := c.turn(ctx, calm); err != nil {
+		return err
 	}
-	before, first, last := m[0], m[1], m[2]
-	r := c.counted()
-	r.DurationS = last.relay.at.Sub(first.relay.at).Seconds()
-	perChild := 1e6 / r.DurationS / float64(len(c.children))
-	r.CPUUser = (last.relay.user - first.relay.user).Seconds() * perChild
-	r.CPUSystem = (last.relay.system - first.relay.system).Seconds() * perChild
-	r.CPU = r.CPUUser + r.CPUSystem
-	r.RSSBefore, r.RSSAfter = before.relay.rss, last.relay.rss
-	r.BytesPer = float64(last.relay.rss-before.relay.rss) / float64(len(c.children))
-	r.OwnCPU = (last.own.user + last.own.system - first.own.user - first.own.system).Seconds() * perChild
-	return r, nil
-}
-
-// A mark is what the relay and this process have used.
-type mark struct{ relay, own usage }
-
-func (c *crowd) mark() (m mark, err error) {
-	if m.relay, err = sample(c.o.pid); err != nil {
-		return m, err
-	}
-	m.own, err = sample(os.Getpid())
-	return m, err
+	c.reset()
+	return c.turn(ctx, end)
 }
 
 // reset begins to count anew.
@@ -125,13 +93,13 @@ func (c *child) counts(now mono.Time) (repaired, duplicate uint64) {
 	return repaired, duplicate
 }
 
-// counted adds up what the children counted.
-func (c *crowd) counted() report {
-	r := report{
-		Children: len(c.children), Playing: c.playing, Late: time.Duration(c.timers.late).Seconds(),
-		SocketDrops: c.sock.drops - c.drops, SendsRefused: c.sock.refused - c.refused,
-	}
-	classes, fromRelay := 0, 0
+// add adds what the children heard since reset to a report.
+func (c *crowd) add(r *report) {
+	r.Children += len(c.children)
+	r.Playing += c.playing
+	r.Late = max(r.Late, time.Duration(c.timers.late).Seconds())
+	r.SocketDrops += c.sock.drops - c.drops
+	r.SendsRefused += c.sock.refused - c.refused
 	for i := range c.children {
 		child := &c.children[i]
 		r.Chunks += child.audio
@@ -142,17 +110,13 @@ func (c *crowd) counted() report {
 		for _, t := range child.node.Status(c.now()).Tuned {
 			for _, p := range t.Parents {
 				n := bits.OnesCount16(p.Classes)
-				classes += n
+				r.classes += n
 				if p.Addr == c.peer {
-					fromRelay += n
+					r.relayed += n
 				}
 			}
 		}
 	}
-	if classes > 0 {
-		r.FromRelay = float64(fromRelay) / float64(classes)
-	}
-	return r
 }
 
 // turn runs the children until the time comes.
@@ -173,7 +137,7 @@ func (c *crowd) turn(ctx context.Context, until time.Time) error {
 		}
 		wait := mono.Min(end, c.timers.next()).Sub(now)
 		if c.up < len(c.children) {
-			wait = min(wait, time.Second/time.Duration(c.o.joins))
+			wait = min(wait, time.Second/time.Duration(c.joins))
 		}
 		if err := c.sock.receive(max(wait, 0), c.deliver); err != nil {
 			return err
@@ -183,19 +147,20 @@ func (c *crowd) turn(ctx context.Context, until time.Time) error {
 
 // join starts the children whose time has come.
 func (c *crowd) join(now mono.Time) {
-	due := min(int(int64(now)*int64(c.o.joins)/int64(time.Second)), len(c.children))
+	due := min(int(int64(now)*int64(c.joins)/int64(time.Second)), len(c.children))
 	for ; c.up < due; c.up++ {
-		i := uint64(c.up)
+		number := c.first + c.up
+		i := uint64(number)
 		child := &c.children[c.up]
-		child.addr = addrOf(c.up)
+		child.addr = addrOf(number)
 		child.timer = mono.Never
 		var seed [32]byte
-		binary.BigEndian.PutUint64(seed[:], c.o.seed)
+		binary.BigEndian.PutUint64(seed[:], c.seed)
 		binary.BigEndian.PutUint64(seed[8:], i)
 		random := rand.NewChaCha8(seed)
 		seed[31] = 1
 		child.node = node.New(now, node.Config{
-			Key: identity.NewNodeKey(seed), Rand: rand.NewPCG(c.o.seed, i), Secrets: random, UploadBPS: 0,
+			Key: identity.NewNodeKey(seed), Rand: rand.NewPCG(c.seed, i), Secrets: random, UploadBPS: 0,
 		})
 		child.node.HandleCommand(now, node.WallClockCommand{UnixMilli: time.Now().UnixMilli()}, &c.out)
 		c.drain(c.up)
@@ -208,7 +173,7 @@ func (c *crowd) join(now mono.Time) {
 
 // deliver hands a datagram to the child that has the address it was sent to.
 func (c *crowd) deliver(from netip.AddrPort, to netip.Addr, b []byte) {
-	i := indexOf(to)
+	i := indexOf(to) - c.first
 	if i < 0 || i >= c.up {
 		return
 	}

@@ -10,7 +10,7 @@
 // LINK names the relay as a peer. With -pid, the processor time and the memory of that process are sampled while the
 // children listen. The result is one JSON object on standard output.
 //
-// The children share one socket and one goroutine, so that little of the machine is lost to the load itself. They hand
+// The children share a few sockets and goroutines, so that little of the machine is lost to the load itself. They hand
 // nothing on, and refuse nothing that a listener would accept.
 package main
 
@@ -35,6 +35,7 @@ type options struct {
 	link     string
 	children int
 	joins    int
+	threads  int
 	settle   time.Duration
 	duration time.Duration
 	pid      int
@@ -47,6 +48,7 @@ func main() {
 	flag.StringVar(&o.link, "link", "", "the station's link, with the relay as its first peer")
 	flag.IntVar(&o.children, "n", 100, "children")
 	flag.IntVar(&o.joins, "joins", 100, "children that join in a second")
+	flag.IntVar(&o.threads, "threads", 2, "goroutines that share the children")
 	flag.DurationVar(&o.settle, "settle", 5*time.Second, "wait after the last join before measuring")
 	flag.DurationVar(&o.duration, "duration", 30*time.Second, "how long to measure")
 	flag.IntVar(&o.pid, "pid", 0, "process to sample: the relay's")
@@ -70,8 +72,8 @@ func run(ctx context.Context, o options) error {
 	if o.children < 1 || o.children > childrenMax {
 		return fmt.Errorf("-n %d: want 1 to %d", o.children, childrenMax)
 	}
-	if o.joins < 1 {
-		return fmt.Errorf("-joins %d: want at least 1", o.joins)
+	if o.joins < 1 || o.threads < 1 {
+		return fmt.Errorf("-joins %d, -threads %d: want at least 1", o.joins, o.threads)
 	}
 	link, err := identity.ParseLink(o.link)
 	if err != nil {
@@ -81,13 +83,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	sock, err := listen()
-	if err != nil {
-		return err
-	}
-	defer sock.close()
-	c := newCrowd(o, sock, link.Station, peer)
-	r, err := c.measure(ctx)
+	r, err := o.measure(ctx, link.Station, peer)
 	if err != nil {
 		return err
 	}

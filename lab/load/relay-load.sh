@@ -3,7 +3,7 @@
 #
 #   lab/load/relay-load.sh [N...]        default: 100 500 1000 2000
 #
-# A broadcaster plays noise as MP3 at 128 kbit/s and may feed one listener only: the relay. All run on this machine and share
+# A broadcaster plays noise as MP3 at 128 kbit/s; it feeds the relay and at most a dozen others. All run on this machine and share
 # its cores with the listeners.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -40,7 +40,7 @@ CGO_ENABLED=0 go build -o "$work/streamer" ./cmd/streamer
 go build -o "$work/load" ./lab/load
 ffmpeg -v error -y -f lavfi -i 'anoisesrc=d=60:c=pink:a=0.3' -ac 2 -b:a 128k "$work/noise.mp3"
 
-"${nice[@]}" "$work/streamer" broadcast --data-dir "$work/source" --port 0 --http 127.0.0.1:0 --upload 200k --no-open \
+"${nice[@]}" "$work/streamer" broadcast --data-dir "$work/source" --port 0 --http 127.0.0.1:0 --upload 2M --no-open \
 	--ready-file "$work/source.json" "$work/noise.mp3" >"$work/source.log" 2>&1 &
 pids+=($!)
 ready "$work/source.json" "$work/source.log"

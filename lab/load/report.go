@@ -34,6 +34,23 @@ type report struct {
 	Late         float64 `json:"load_late_s"` // longest time that a child's timer waited
 	SocketDrops  uint32  `json:"load_socket_drops"`
 	SendsRefused uint64  `json:"load_sends_refused"`
+
+	classes, relayed int // that the children take from anybody, and from the relay
+}
+
+// charge fills in what the relay and this process used.
+func (r *report) charge(before, first, last mark) {
+	r.DurationS = last.relay.at.Sub(first.relay.at).Seconds()
+	perChild := 1e6 / r.DurationS / float64(r.Children)
+	r.CPUUser = (last.relay.user - first.relay.user).Seconds() * perChild
+	r.CPUSystem = (last.relay.system - first.relay.system).Seconds() * perChild
+	r.CPU = r.CPUUser + r.CPUSystem
+	r.RSSBefore, r.RSSAfter = before.relay.rss, last.relay.rss
+	r.BytesPer = float64(r.RSSAfter-r.RSSBefore) / float64(r.Children)
+	r.OwnCPU = (last.own.user + last.own.system - first.own.user - first.own.system).Seconds() * perChild
+	if r.classes > 0 {
+		r.FromRelay = float64(r.relayed) / float64(r.classes)
+	}
 }
 
 func (r *report) json(to io.Writer) error {
