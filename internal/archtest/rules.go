@@ -24,8 +24,8 @@ const TestImportRule = `
 daemon: sim
 # Real broadcast tools play into the source port.
 ingest: lab/tools
-# Real players play what playback serves.
-lab/players: playback
+# Real players play what playback serves, a browser what the page shows.
+lab/players: playback web
 `
 
 // ModuleRule says which packages may import a module, or a package of the standard library that needs watching. Modules
