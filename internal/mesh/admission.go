@@ -247,6 +247,21 @@ func (s *Station) sendHeaders(p *peer, out *Output) {
 	}
 }
 
+const roomRanks = 4
+
+// roomRank ranks free classes: room for a whole stream, for a quarter, for something, for nothing.
+func roomRank(free uint8) int {
+	switch {
+	case free >= wire.Classes:
+		return 4
+	case free >= wire.Classes/4:
+		return 3
+	case free > 0:
+		return 2
+	}
+	return 1
+}
+
 // offer names others that may have room: those with free classes, near the source, not the asker.
 func (s *Station) offer(p *peer, into []wire.Candidate) []wire.Candidate {
 	n := len(s.peers)
@@ -254,17 +269,15 @@ func (s *Station) offer(p *peer, into []wire.Candidate) []wire.Candidate {
 		return into
 	}
 	start := s.rand.IntN(n)
-	for _, wantRoom := range []bool{true, false} {
+	for rank := roomRanks; rank > 0; rank-- {
 		for i := range n {
 			o := s.peers[(start+i)%n]
 			if len(into) == wire.CandidatesMax {
 				return into
 			}
-			if o == p || !o.open || o.gone || o.have.Leaf || o.node == p.node || o.have.Epoch == 0 ||
-				(o.have.Free > 0) != wantRoom {
-				continue
+			if o != p && o.open && !o.gone && !o.have.Leaf && o.node != p.node && o.have.Epoch != 0 && roomRank(o.have.Free) == rank {
+				into = append(into, o.candidate())
 			}
-			into = append(into, o.candidate())
 		}
 	}
 	return into

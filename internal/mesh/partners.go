@@ -120,16 +120,12 @@ func (s *Station) nextDial(now mono.Time) *candidate {
 		if c.dialing != 0 || now < c.nextTry || s.isPeer(c) {
 			continue
 		}
-		rank := 2
-		if c.hint && c.fails == 0 {
-			rank = 4
-		} else if c.Free > 0 && c.fails == 0 {
-			rank = 3
-		} else if c.fails > 2 {
-			rank = 1
-		}
-		if c.Source && s.manifests != nil {
-			rank = 1 // its links are for those who have nobody else
+		rank := roomRank(c.Free) + 1
+		switch {
+		case c.fails > 2 || c.Source && s.manifests != nil:
+			rank = 1 // the links of the source are for those who have nobody else
+		case c.hint && c.fails == 0:
+			rank = roomRanks + 2
 		}
 		switch {
 		case rank > bestRank:
@@ -159,7 +155,7 @@ func (s *Station) dialFailed(now mono.Time, c *candidate) {
 	c.dialing = 0
 	c.fails++
 	longest := dialBackoffMx
-	if c.hint && s.manifests == nil {
+	if c.hint && (s.manifests == nil || now.Sub(s.timers.progress) > manifestsOverdue) {
 		longest = hintBackoffMx // there may be nobody else
 	}
 	c.nextTry = now.Add(min(dialBackoff<<min(c.fails-1, 5), longest))

@@ -223,12 +223,13 @@ func (s *Station) accept(now mono.Time, e *epoch, m *manifest, from *peer, out *
 // begins, so that it waits neither for what nobody sends nor, when manifests of headers come first, at the wrong end.
 func (s *Station) settleStart(e *epoch, m *manifest) {
 	const near = windowSlotsMax / 8
+	begins := m.Media <= backlogSpan
 	hinted := e.num == s.play.hintEpoch && s.play.hintFrom <= m.First && m.First-s.play.hintFrom < near
 	switch {
 	case e.placed:
 	case hinted:
 		e.start(s.play.hintFrom)
-	case len(s.epochs) > 1 && m.First <= near:
+	case len(s.epochs) > 1 && begins && m.First <= near:
 		e.start(0) // this node has been there from the beginning
 	case len(s.epochs) > 1:
 		e.start(m.First)

@@ -122,9 +122,14 @@ func (s *Station) expedite(now mono.Time, p *peer) {
 // repairDue sends the NACKs that are due, one message for each peer asked.
 func (s *Station) repairDue(now mono.Time, out *Output) {
 	s.dropStaleMisses()
+	mayAsk := s.host.MayAsk(now)
 	for i := range s.misses {
 		ms := &s.misses[i]
 		if ms.at > now {
+			continue
+		}
+		if !mayAsk {
+			ms.at = now.Add(cursorPause)
 			continue
 		}
 		if asked := s.byID[ms.asked]; asked != nil && ms.tries > 0 {

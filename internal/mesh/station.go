@@ -40,6 +40,8 @@ type Host interface {
 	SpareUpload() int64
 	// MayBurst reports whether the upload carries more than what is being pushed right now.
 	MayBurst(now mono.Time) bool
+	// MayAsk reports whether the upload carries NACKs now.
+	MayAsk(now mono.Time) bool
 	// TakeUpload takes bps (gives back when negative) from FreeUpload.
 	TakeUpload(bps int64)
 	// Gives reports whether this node sends audio at all.

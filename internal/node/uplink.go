@@ -19,6 +19,7 @@ const (
 	burstSpan     = 20 * time.Millisecond
 	burstBytesMin = 2400 // two datagrams
 	fillPercent   = 97
+	waitMax       = 100 * time.Millisecond // of live audio, before subscriptions are refused
 	usedSpan      = time.Second
 )
 
@@ -86,6 +87,9 @@ func (n *Node) FreeUpload() (free, whole int64) {
 	if !n.up.capped() {
 		whole = autoUploadBPS
 	}
+	if n.up.saturated() {
+		return 0, whole
+	}
 	return max(0, whole-n.up.takenBPS), whole
 }
 
@@ -95,6 +99,18 @@ func (n *Node) SpareUpload() int64 {
 		return math.MaxInt64
 	}
 	return max(0, n.up.capBPS-n.up.takenBPS)
+}
+
+// saturated reports whether live audio waits for upload.
+func (u *uplink) saturated() bool {
+	q := &u.queue[mesh.Push]
+	return q.len() > 0 && u.filled.Sub(q.items[q.head].since) > waitMax
+}
+
+// MayAsk implements mesh.Host.
+func (n *Node) MayAsk(now mono.Time) bool {
+	n.up.refill(now)
+	return n.up.capBPS <= 0 || n.up.tokens > -burstBytesMin // who gives nothing asks all the same
 }
 
 // MayBurst implements mesh.Host.
