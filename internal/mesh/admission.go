@@ -27,7 +27,7 @@ const roomFresh = haveToParents + 500*time.Millisecond
 func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	p.open = true
 	fresh := w.Classes &^ p.child.classes
-	given, reason := s.admit(now, p, fresh, w.Orphan)
+	given, reason := s.admit(now, p, fresh, w)
 	classes := w.Classes&p.child.classes | given
 	manifests := w.Manifests && (p.child.manifests || (classes != 0 || w.Classes == 0) && s.mayGiveManifests(p))
 	if w.Manifests && !manifests && reason == wire.GrantAll {
@@ -88,14 +88,15 @@ func (s *Station) takeUpload(p *peer) {
 }
 
 // admit chooses which of the fresh classes p gets.
-func (s *Station) admit(now mono.Time, p *peer, fresh uint16, orphan bool) (uint16, wire.GrantReason) {
+func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint16, wire.GrantReason) {
+	orphan := w.Orphan
 	if fresh == 0 {
 		return 0, wire.GrantAll
 	}
 	if !s.host.Gives() {
 		return 0, wire.GrantFull
 	}
-	if s.newest() == nil || s.leaving || !s.caughtUp() {
+	if s.newest() == nil || s.leaving || w.Backlog && !s.caughtUp() {
 		return 0, wire.GrantNothing
 	}
 	reason := wire.GrantAll

@@ -105,7 +105,7 @@ func (s *Station) stepCursor(now mono.Time, p *peer, out *Output) {
 		return
 	}
 	c.pos = max(c.pos, e.base)
-	if c.pos >= e.next {
+	if c.pos >= s.released(e) {
 		if next := s.epochAfter(e); next != nil && next.placed {
 			c.cursor, c.pos = next, next.base
 			return

@@ -387,7 +387,7 @@ func (s *Station) bestParent(now mono.Time, part, n int) *peer {
 			continue
 		}
 		rtt, _ := s.host.RoundTrip(p.id)
-		score := rtt/2 + 100*time.Millisecond*time.Duration(p.have.Hops)
+		score := rtt/2 + 250*time.Millisecond*time.Duration(p.have.Hops)
 		if load := bits.OnesCount16(p.parent.want); part != wire.PartManifests && s.play.begun {
 			if score += 15 * time.Millisecond * time.Duration(load); load+n > wire.Classes/2 {
 				score += 300 * time.Millisecond

@@ -151,6 +151,16 @@ func (s *Station) releaseDue(now mono.Time, out *Output) {
 	}
 }
 
+// released is one after the last chunk of e that subscribers have been sent; at the source some are still to come.
+func (s *Station) released(e *epoch) uint32 {
+	for _, r := range s.source.release {
+		if r.epoch == e {
+			return r.seq
+		}
+	}
+	return e.next
+}
+
 // End signs the end of the stream.
 func (s *Station) End(now mono.Time, out *Output) {
 	e := s.newest()
