@@ -114,12 +114,9 @@ func (n *Node) MayAsk(now mono.Time) bool {
 }
 
 // MayBurst implements mesh.Host.
-func (n *Node) MayBurst(now mono.Time) bool {
-	if !n.up.capped() {
-		return true
-	}
-	n.up.refill(now)
-	return n.up.tokens > 0 && n.up.queue[mesh.Push].len() == 0 && n.up.queue[mesh.Backlog].len() == 0
+func (n *Node) MayBurst(mono.Time) bool {
+	// Repairs may wait behind it: they would otherwise take every byte that comes free.
+	return !n.up.capped() || n.up.queue[mesh.Push].len() == 0 && n.up.queue[mesh.Backlog].len() == 0
 }
 
 // TakeUpload implements mesh.Host.
