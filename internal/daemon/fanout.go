@@ -18,11 +18,12 @@ const (
 	// much as sending some ten datagrams.
 	parallelTickets = 64
 
-	// A fanout with at least holdTickets waits for holdTime, so that several chunks leave as one system call for each child:
-	// a datagram then costs half as much CPU (BenchmarkSender). That makes a chunk late by as much at each hop
-	// over a relay that large; anything smaller, repairs and newcomers' first seconds too, is never held.
+	// Fanouts with at least holdTickets leave no more often than every holdTime, so that several chunks leave as one
+	// system call for each child: a datagram then costs half as much CPU (BenchmarkSender). The first chunk after a
+	// pause goes out at once: children take silence for trouble. Smaller fanouts, repairs and newcomers' first seconds
+	// too, are never held.
 	holdTickets = 200
-	holdTime    = 100 * time.Millisecond
+	holdTime    = 120 * time.Millisecond
 	// holdTicketsMax bounds what is held.
 	holdTicketsMax = 1 << 16
 

@@ -16,10 +16,17 @@ import (
 )
 
 const (
-	receivedMax      = 4096 // datagrams between the socket and the loop; more are dropped and counted
-	callsMax         = 64   // commands and questions waiting for the loop
-	turnMax          = 256  // datagrams handled before what came out is sent
-	farAway          = time.Hour
+	receivedMax = 4096 // datagrams between the socket and the loop; more are dropped and counted
+	callsMax    = 64   // commands and questions waiting for the loop
+	turnMax     = 256  // datagrams handled before what came out is sent
+	farAway     = time.Hour
+
+	// A loop that turned more than busyTurns times in busySpan wakes for timers timerSlack late at most, to do several at
+	// once: a relay with a thousand children has hundreds of timers a second, and waking up costs more than most of them.
+	busySpan   = 100 * time.Millisecond
+	busyTurns  = 30
+	timerSlack = 5 * time.Millisecond
+
 	datagramBytesMax = wire.DatagramBytesMax // longer ones are not ours
 )
 
@@ -58,6 +65,12 @@ type loop struct {
 	small     []node.Fanout // of out, for one release
 	held      []node.Fanout // of out: large ones that wait for company
 	holdUntil mono.Time     // when held must leave; mono.Never when it is empty
+	flushed   mono.Time     // when held left last
+
+	spanFrom mono.Time // of the span in which turns are counted
+	turns    int
+	busy     bool // the span before had more than busyTurns
+
 	overrun   atomic.Uint64 // datagrams dropped because the loop was behind
 	oversized atomic.Uint64 // datagrams longer than any of ours
 }
@@ -134,12 +147,7 @@ func (l *loop) run(ctx context.Context) {
 	defer wall.Stop()
 	l.tellWall(l.clock.now())
 	for {
-		now := l.clock.now()
-		wait := farAway
-		if due := min(l.node.Deadline(), l.holdUntil); due != mono.Never {
-			wait = min(max(due.Sub(now), 0), farAway)
-		}
-		timer.Reset(wait)
+		timer.Reset(l.wait(l.clock.now()))
 		select {
 		case <-ctx.Done():
 			l.release(mono.Never)
@@ -152,11 +160,30 @@ func (l *loop) run(ctx context.Context) {
 			l.tellWall(l.clock.now())
 		case <-timer.C:
 		}
-		if now = l.clock.now(); l.node.Deadline() <= now {
+		now := l.clock.now()
+		if l.node.Deadline() <= now {
 			l.deadline(now)
 		}
 		l.release(now)
 	}
+}
+
+// wait counts a turn and says how long to wait for the next at most.
+func (l *loop) wait(now mono.Time) time.Duration {
+	if now.Sub(l.spanFrom) >= busySpan {
+		l.busy = l.turns > busyTurns
+		l.spanFrom, l.turns = now, 0
+	}
+	l.turns++
+	due := min(l.node.Deadline(), l.holdUntil)
+	if due == mono.Never {
+		return farAway
+	}
+	least := time.Duration(0)
+	if l.busy {
+		least = timerSlack
+	}
+	return min(max(due.Sub(now), least), farAway)
 }
 
 // drain handles d and what else is waiting, turnMax at most.
@@ -229,7 +256,7 @@ func (l *loop) tell() {
 	l.out.Notices = l.out.Notices[:0]
 }
 
-// release sends what came out since it was called last, but holds large fanouts until holdUntil.
+// release sends what came out since it was called last, but holds large fanouts until holdTime after the last of them.
 func (l *loop) release(now mono.Time) {
 	l.send.plain(l.out.Datagrams[l.sent.datagrams:])
 	for _, f := range l.out.Fanouts[l.sent.fanouts:] {
@@ -239,7 +266,7 @@ func (l *loop) release(now mono.Time) {
 		}
 		l.held = append(l.held, f)
 		if l.holdUntil == mono.Never {
-			l.holdUntil = now.Add(holdTime)
+			l.holdUntil = l.flushed.Add(holdTime)
 		}
 	}
 	l.send.send(l.small)
@@ -247,7 +274,7 @@ func (l *loop) release(now mono.Time) {
 	l.small = l.small[:0]
 	l.sent = l.begin()
 	if now >= l.holdUntil || tickets(l.held) >= holdTicketsMax {
-		l.flush()
+		l.flush(now)
 	}
 	if len(l.held) == 0 {
 		l.out.Reset()
@@ -256,11 +283,14 @@ func (l *loop) release(now mono.Time) {
 }
 
 // flush sends what is held.
-func (l *loop) flush() {
+func (l *loop) flush(now mono.Time) {
+	if len(l.held) == 0 {
+		return
+	}
 	l.send.send(l.held)
 	clear(l.held)
 	l.held = l.held[:0]
-	l.holdUntil = mono.Never
+	l.holdUntil, l.flushed = mono.Never, now
 }
 
 // An outputEnd remembers how long an output was before a call.

@@ -32,7 +32,7 @@ const (
 	// second. A listener hears a tenth of that and gets everything at once.
 	busySpan      = 100 * time.Millisecond
 	busyDatagrams = 100
-	readPause     = 2 * time.Millisecond
+	readPause     = 10 * time.Millisecond
 )
 
 // A Message is one datagram to send.
