@@ -211,7 +211,7 @@ func (f *feed) drain(ctx context.Context) error {
 // setTrack takes the track fields of e, or the fallback where e names no title.
 func (f *feed) setTrack(e codec.Event) {
 	track := codec.Event{Title: e.Title, Artist: e.Artist, Album: e.Album}
-	if track.Title == "" {
+	if track.Title == "" && f.fallback.Title != "" {
 		track = f.fallback
 	}
 	f.dirty = f.dirty || track != f.track

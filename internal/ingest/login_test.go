@@ -42,6 +42,7 @@ func transcripts() []transcript {
 			name: "ffmpeg icecast",
 			turns: []turn{{"PUT /live HTTP/1.1\r\nUser-Agent: Lavf/59.27.100\r\nAccept: */*\r\nExpect: 100-continue\r\n" +
 				"Connection: close\r\nHost: 127.0.0.1:8000\r\nContent-Type: audio/mpeg\r\nIcy-MetaData: 1\r\nIce-Name: Ü\r\n" +
+				"ice-name: the first counts\r\n" +
 				"Ice-Description: d\r\nIce-URL: http://u/\r\nIce-Genre: g\r\nIce-Public: 0\r\n" + basic + "\r\n", continue11 + ok10}},
 			kind: ingest.KindIcecast, mount: "/live", agent: "Lavf/59.27.100",
 			info: codec.Event{StationName: "Ü", Description: "d", URL: "http://u/", Genre: "g"},
@@ -309,6 +310,13 @@ func TestWrongPasswordsAreThrottled(t *testing.T) {
 			c := r.call()
 			defer c.Close()
 			return strings.TrimSpace(c.say(password + "\r\n"))
+		}
+		for range 20 { // pokes and empty lines are no guesses
+			guess("!POKE")
+			guess("")
+		}
+		if got := guess("hackme"); got != strings.TrimSpace(ok2) {
+			t.Errorf("after pokes: %q", got)
 		}
 		for i := range 10 {
 			if got := guess(fmt.Sprint("guess", i)); got != "invalid password" {

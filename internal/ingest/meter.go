@@ -71,8 +71,12 @@ func (m *meter) format(h codec.Header) {
 func (m *meter) title(e codec.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.status.Title = e.Title
-	if e.Artist != "" {
+	switch {
+	case e.Artist == "":
+		m.status.Title = e.Title
+	case e.Title == "":
+		m.status.Title = e.Artist
+	default:
 		m.status.Title = e.Artist + " - " + e.Title
 	}
 }

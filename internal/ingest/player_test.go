@@ -89,6 +89,7 @@ func TestPlayFolder(t *testing.T) {
 	dir := files(t, map[string]string{
 		"02 - Beta.mp3":          mp3File(2),
 		"01 - Ann - Alpha.mp3":   id3("Tagged", "Tina") + mp3File(1),
+		"04.mp3":                 id3("", "Nobody") + mp3File(6), // a tag that names no title
 		"03_Gamma_Ray.mp3":       mp3File(3),
 		"sub/99 Luftballons.mp3": mp3File(4),
 		".hidden.mp3":            mp3File(5),
@@ -103,24 +104,24 @@ func TestPlayFolder(t *testing.T) {
 		if err := <-s.ended; err != nil {
 			t.Fatal(err)
 		}
-		want := mp3Hashes([]byte(mp3File(1) + mp3File(2) + mp3File(3) + mp3File(4)))
+		want := mp3Hashes([]byte(mp3File(1) + mp3File(2) + mp3File(3) + mp3File(6) + mp3File(4)))
 		if got := s.hashes(); !slices.Equal(got, want) {
-			t.Errorf("%d frames, want the %d of four files in order", len(got), len(want))
+			t.Errorf("%d frames, want the %d of five files in order", len(got), len(want))
 		}
 		if len(s.epochs) != 1 {
 			t.Errorf("%d epochs for equal headers, want 1", len(s.epochs))
 		}
-		length := 4 * 38 * mp3FrameTime
+		length := 5 * 38 * mp3FrameTime
 		if took := time.Since(start); took < length-2*time.Second-300*time.Millisecond || took > length {
 			t.Errorf("%v of audio played in %v", length, took)
 		}
-		if got, want := s.songs(), []string{"Tina - Tagged", "Beta", "03 Gamma Ray", "99 Luftballons"}; !slices.Equal(got, want) {
+		if got, want := s.songs(), []string{"Tina - Tagged", "Beta", "03 Gamma Ray", "04", "99 Luftballons"}; !slices.Equal(got, want) {
 			t.Errorf("titles %q, want %q", got, want)
 		}
 		if !strings.Contains(s.log.String(), "zz.wav") || strings.Contains(s.log.String(), "cover.jpg") {
 			t.Errorf("log %s, want zz.wav skipped with a reason and not a word of cover.jpg", s.log)
 		}
-		if st := s.player.Status(); st.Live() || st.Sources != 5 {
+		if st := s.player.Status(); st.Live() || st.Sources != 6 {
 			t.Errorf("status %+v", st)
 		}
 	})
@@ -321,6 +322,23 @@ func TestPlayStdin(t *testing.T) {
 		}
 		if got, want := s.hashes(), mp3Hashes([]byte(mp3File(1)+mp3File(2))); !slices.Equal(got, want) {
 			t.Errorf("%d frames, want %d", len(got), len(want))
+		}
+	})
+}
+
+// Standard input is played once, whatever is played again.
+func TestPlayStdinAndMore(t *testing.T) {
+	dir := files(t, map[string]string{"a.mp3": mp3File(2)})
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, ingest.PlayerConfig{Inputs: []string{"-", dir}, Stdin: strings.NewReader(mp3File(1))})
+		time.Sleep(5 * time.Second)
+		s.cancel()
+		<-s.ended
+		if got := len(s.frames()); got < 4*38 {
+			t.Errorf("%d frames", got)
+		}
+		if strings.Contains(s.log.String(), "skipped") {
+			t.Errorf("log %s", s.log)
 		}
 	})
 }

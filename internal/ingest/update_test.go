@@ -101,6 +101,22 @@ func TestUpdateWithoutSource(t *testing.T) {
 	})
 }
 
+// A title whose source ended before another frame came is not for the next one.
+func TestTitleOfTheSourceBefore(t *testing.T) {
+	inRig(t, ingest.ServerConfig{}, func(t *testing.T, r *rig) {
+		source := r.logIn()
+		source.stream(mp3Frames(20, 1), realTime)
+		r.call().say("GET /admin/metadata?mode=updinfo&song=S HTTP/1.0\r\n" + basic + "\r\n")
+		_ = source.Close()
+		source = r.logIn()
+		defer source.Close()
+		source.stream(mp3Frames(20, 2), realTime)
+		if got := r.titles(); len(got) > 0 {
+			t.Errorf("titles %+v, want none", got)
+		}
+	})
+}
+
 // GStreamer opens about 48 connections for 16 equal updates, mostly probes without a login.
 func TestManyEqualUpdates(t *testing.T) {
 	inRig(t, ingest.ServerConfig{}, func(t *testing.T, r *rig) {

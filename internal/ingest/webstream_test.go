@@ -143,6 +143,29 @@ func TestStreamComesBack(t *testing.T) {
 	})
 }
 
+// A stream that has played is waited for, however long it takes, even when everything is to be played once.
+func TestStreamComesBackLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		w := &web{handlers: map[string]func(net.Conn, *http.Request){
+			"/live": func(w net.Conn, _ *http.Request) {
+				if since := time.Since(start); since == 0 || since > 10*time.Minute {
+					_, _ = io.WriteString(w, "HTTP/1.0 200 OK\r\n\r\n"+mp3File(1))
+				}
+			},
+		}}
+		s := begin(t, ingest.PlayerConfig{Inputs: []string{"http://radio.test/live"}, Once: true, Dial: w.dial})
+		time.Sleep(11 * time.Minute)
+		s.cancel()
+		if err := <-s.ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
+		if len(s.epochs) != 1 || len(s.frames()) < 2*38 {
+			t.Errorf("%d epochs, %d frames", len(s.epochs), len(s.frames()))
+		}
+	})
+}
+
 func TestURLs(t *testing.T) {
 	handlers := map[string]func(net.Conn, *http.Request){
 		"/a.mp3":     fixed(withLength("audio/mpeg", mp3File(1))),
@@ -208,6 +231,9 @@ func TestURLs(t *testing.T) {
 				}
 				if tt.files != nil && err != nil {
 					t.Errorf("ended with %v", err)
+				}
+				if strings.Contains(s.log.String(), "file:") || strings.Contains(s.log.String(), "ftp:") {
+					t.Errorf("log %s", s.log)
 				}
 				if took := time.Since(start); took < tt.took {
 					t.Errorf("gave up after %v, want %v at least", took, tt.took)
