@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,7 +28,7 @@ type simCmd struct {
 }
 
 // Run runs the simulator.
-func (c *simCmd) Run(p *program) error {
+func (c *simCmd) Run(p *program) (err error) {
 	which := sim.Builtins()
 	if c.Scenario != "" {
 		b, ok := sim.Find(c.Scenario)
@@ -38,26 +39,26 @@ func (c *simCmd) Run(p *program) error {
 	}
 	var trace io.Writer
 	if c.Trace != "" {
-		f, err := os.Create(c.Trace)
-		if err != nil {
-			return fmt.Errorf("write the trace: %w", err)
+		f, createErr := os.Create(c.Trace)
+		if createErr != nil {
+			return fmt.Errorf("write the trace: %w", createErr)
 		}
-		defer f.Close()
+		defer func() { err = errors.Join(err, f.Close()) }()
 		trace = f
 	}
 	var results []sim.Result
 	var failed []string
 	for _, b := range which {
-		r, err := c.one(p, b, trace)
-		if err != nil {
-			return err
+		r, runErr := c.one(p, b, trace)
+		if runErr != nil {
+			return runErr
 		}
 		results = append(results, r)
 		if len(r.Failures) > 0 {
 			failed = append(failed, b.Name)
 		}
 	}
-	if err := c.writeJSON(p, results); err != nil {
+	if err = c.writeJSON(p, results); err != nil {
 		return err
 	}
 	if len(failed) > 0 {
@@ -96,7 +97,7 @@ func (c *simCmd) one(p *program, b sim.Builtin, trace io.Writer) (sim.Result, er
 	if c.JSON == "-" {
 		return r, nil
 	}
-	if err := r.Table(p.stdout); err != nil {
+	if err = r.Table(p.stdout); err != nil {
 		return sim.Result{}, fmt.Errorf("print the results: %w", err)
 	}
 	_, err = fmt.Fprintln(p.stdout)

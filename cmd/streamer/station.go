@@ -47,8 +47,13 @@ func viewStation(st daemon.Station) stationView {
 func (v stationView) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
-		{"key", v.Key}, {"id", v.ID}, {"name", v.Name}, {"genre", v.Genre}, {"description", v.Description},
-		{"url", v.URL}, {"link", v.Link},
+		{"key", v.Key},
+		{"id", v.ID},
+		{"name", v.Name},
+		{"genre", v.Genre},
+		{"description", v.Description},
+		{"url", v.URL},
+		{"link", v.Link},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(t, "%s\t%s\n", row[0], row[1])
