@@ -103,8 +103,8 @@ func (c tomlConfig) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag)
 		}
 	}
 	v, ok := c.values[flag.Name]
-	if _, isTable := v.(map[string]any); !ok || isTable {
-		return nil, nil
+	if _, isTable := v.(map[string]any); !ok || isTable || len(flag.Envs) == 0 {
+		return nil, nil // a flag without a variable is its command's own: it may mean something else there
 	}
 	return flagValue(v), nil
 }

@@ -49,6 +49,11 @@ mount = "/live"
 	if c, err = parse(t, config, "relay", "x"); err != nil || c.Relay.Port != 7000 {
 		t.Errorf("got port %d, %v; want 7000: another command's table must not hold", c.Relay.Port, err)
 	}
+	// The simulator's seed is a number.
+	t.Setenv("STREAMER_SEED", "c.example:3")
+	if c, err = parse(t, config, "sim"); err != nil || c.Sim.Seed != 1 {
+		t.Errorf("got seed %d, %v; want the simulator's own", c.Sim.Seed, err)
+	}
 	t.Setenv("STREAMER_PORT", "7002")
 	if c, err = parse(t, config, "broadcast"); err != nil || c.Broadcast.Port != 7002 {
 		t.Errorf("got port %d, %v; want the environment's 7002", c.Broadcast.Port, err)

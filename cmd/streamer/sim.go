@@ -18,13 +18,13 @@ import (
 
 type simCmd struct {
 	Scenario string        `arg:"" optional:"" help:"Name of a scenario that ships; without any, all of them."`
-	Nodes    int           `default:"100" help:"Hosts beside the source."`
-	Seed     uint64        `default:"1" help:"Equal seeds give equal runs."`
-	Duration time.Duration `help:"Stop the scenario earlier, faults after it left out."`
-	Bitrate  rate          `help:"Of the audio, like 128k."`
-	Explain  int           `default:"0" help:"Tell of so many listeners why their first late or missing chunk was late or missing."`
-	JSON     string        `placeholder:"FILE" help:"Write the results as JSON; - for standard output."`
-	Trace    string        `placeholder:"FILE" help:"Write a JSON line for each call, datagram and notice."`
+	Nodes    int           `env:"-" default:"100" help:"Hosts beside the source."`
+	Seed     uint64        `env:"-" default:"1" help:"Equal seeds give equal runs."`
+	Duration time.Duration `env:"-" help:"Stop the scenario earlier, faults after it left out."`
+	Bitrate  rate          `env:"-" help:"Of the audio, like 128k."`
+	Explain  int           `env:"-" default:"0" help:"Tell of so many listeners why their first late or missing chunk was late or missing."`
+	JSON     string        `env:"-" placeholder:"FILE" help:"Write the results as JSON; - for standard output."`
+	Trace    string        `env:"-" placeholder:"FILE" help:"Write a JSON line for each call, datagram and notice."`
 }
 
 // Run runs the simulator.
