@@ -183,7 +183,9 @@ func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 				s.play.due = due
 				return
 			}
-			s.gap(seq, 1)
+			if s.play.begun { // before that nothing is missing: the newcomer begins later
+				s.gap(seq, 1)
+			}
 			s.play.next++
 			e.giveUp(seq)
 			continue
