@@ -120,7 +120,7 @@ func (n *Node) release(now mono.Time, st *station, id link.ID, out *Output) {
 
 // sendAudio hands a chunk or manifest to the driver, or to the queue when the upload is capped.
 func (n *Node) sendAudio(now mono.Time, st *station, s *mesh.Send, out *Output) {
-	if n.up.capped() {
+	if n.up.capped() && !n.up.affords(now, len(n.mesh.Peers(*s))*(len(s.Data)+overheadBytesMax)) {
 		for _, p := range n.mesh.Peers(*s) {
 			n.up.push(now, st, s, link.ID(p))
 		}

@@ -14,13 +14,14 @@ import (
 )
 
 const (
-	autoUploadBPS = 2_000_000 // taken for subscriptions until the upload is measured
-	givePercent   = 80        // of the cap, for subscriptions; the rest is for control, repair and newcomers' backlogs
-	burstSpan     = 20 * time.Millisecond
-	burstBytesMin = 2400 // two datagrams
-	fillPercent   = 97
-	waitMax       = 100 * time.Millisecond // of live audio, before subscriptions are refused
-	usedSpan      = time.Second
+	autoUploadBPS    = 2_000_000 // taken for subscriptions until the upload is measured
+	givePercent      = 80        // of the cap, for subscriptions; the rest is for control, repair and newcomers' backlogs
+	burstSpan        = 20 * time.Millisecond
+	burstBytesMin    = 2400 // two datagrams
+	fillPercent      = 97
+	waitMax          = 100 * time.Millisecond // of live audio, before subscriptions are refused
+	overheadBytesMax = 100                    // of a chunk or manifest on the wire: IPv6, UDP, DATA, message
+	usedSpan         = time.Second
 )
 
 // queueFor is how long audio waits at most; then the child has asked elsewhere.
@@ -111,6 +112,12 @@ func (u *uplink) saturated() bool {
 func (n *Node) MayAsk(now mono.Time) bool {
 	n.up.refill(now)
 	return n.up.capBPS <= 0 || n.up.tokens > -burstBytesMin // who gives nothing asks all the same
+}
+
+// affords reports whether n bytes may go out at once: then the driver seals and sends them for all peers together.
+func (u *uplink) affords(now mono.Time, n int) bool {
+	u.refill(now)
+	return u.waiting() == 0 && u.tokens >= int64(n)
 }
 
 // MayBurst implements mesh.Host.
