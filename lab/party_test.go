@@ -27,7 +27,7 @@ type partyPlan struct {
 	up             netlab.Line
 	kbps           int           // 0: 128
 	music          time.Duration // 0: a minute, over and over
-	sourceUpload   string        // "": 2.5 streams
+	sourceUpload   string        // "": 4 streams
 	listenerUpload string        // "": 5 streams
 	listeners      int
 }
@@ -42,7 +42,7 @@ func newParty(t *testing.T, plan partyPlan) *party {
 		plan.music = time.Minute
 	}
 	if plan.sourceUpload == "" {
-		plan.sourceUpload = fmt.Sprintf("%dk", plan.kbps*5/2)
+		plan.sourceUpload = fmt.Sprintf("%dk", plan.kbps*4)
 	}
 	if plan.listenerUpload == "" {
 		plan.listenerUpload = fmt.Sprintf("%dk", plan.kbps*5)
