@@ -34,6 +34,16 @@ type entry struct {
 	depth int         // of lists around it
 }
 
+// name is the place as people may see it: without the password of a URL.
+func (e entry) name() string {
+	if e.kind == KindHTTP {
+		if u, err := url.Parse(e.place); err == nil {
+			return u.Redacted()
+		}
+	}
+	return e.place
+}
+
 // isURL tells http and https URLs from paths.
 func isURL(place string) bool {
 	_, ok := cutScheme(place)

@@ -51,7 +51,7 @@ func readHead(r *bufio.Reader) (head, error) {
 	}
 	switch {
 	case first[0] == 0x5A: // "Z": Ultravox, or a password
-		if b, err := r.Peek(2); err == nil && b[1] < ' ' && b[1] != '\r' && b[1] != '\n' {
+		if b, peekErr := r.Peek(2); peekErr == nil && b[1] < ' ' && b[1] != '\r' && b[1] != '\n' {
 			return head{dialect: dialectUltravox}, nil
 		}
 	case first[0] >= 0xF0: // an MPEG or ADTS sync; no UTF-8 text of a method begins so

@@ -3,7 +3,10 @@
 package ingest_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -161,8 +164,10 @@ func transcripts() []transcript {
 			name: "no login at all", turns: []turn{{string(mp3Frames(2, 1)), "HTTP/1.0 400 Bad Request\r\n..."}}, ends: true,
 		},
 		{
-			name: "wrong password", turns: []turn{{"SOURCE /live HTTP/1.0\r\nAuthorization: Basic c291cmNlOm5v\r\n\r\n",
-				unauthorized}},
+			name: "wrong password", turns: []turn{{
+				"SOURCE /live HTTP/1.0\r\nAuthorization: Basic c291cmNlOm5v\r\n\r\n",
+				unauthorized,
+			}},
 		},
 		{
 			name:  "an encoding that nobody has",
@@ -172,19 +177,25 @@ func transcripts() []transcript {
 		{name: "poke of libshout", turns: []turn{{"GET /admin/!POKE HTTP/1.1\r\n\r\n", "HTTP/1.0 404 Not Found\r\n..."}}, ends: true},
 		{
 			name: "butt asks for listeners", ends: true,
-			turns: []turn{{"GET /stats?sid=1 HTTP/1.0\r\nUser-Agent: Mozilla\r\n\r\n",
-				"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n"}},
+			turns: []turn{{
+				"GET /stats?sid=1 HTTP/1.0\r\nUser-Agent: Mozilla\r\n\r\n",
+				"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+			}},
 		},
 		{name: "unknown method", turns: []turn{{"BREW /pot HTTP/1.1\r\n\r\n", "HTTP/1.0 405 Method Not Allowed\r\n..."}}, ends: true},
 		{
 			name: "head too large", ends: true,
-			turns: []turn{{"SOURCE /live HTTP/1.0\r\nice-name: " + strings.Repeat("x", ingest.HeadBytesMax) + "\r\n",
-				"HTTP/1.0 431 Request Header Fields Too Large\r\n..."}},
+			turns: []turn{{
+				"SOURCE /live HTTP/1.0\r\nice-name: " + strings.Repeat("x", ingest.HeadBytesMax) + "\r\n",
+				"HTTP/1.0 431 Request Header Fields Too Large\r\n...",
+			}},
 		},
 		{
 			name: "too many lines", ends: true,
-			turns: []turn{{"SOURCE /live HTTP/1.0\r\n" + strings.Repeat("a: b\r\n", 101),
-				"HTTP/1.0 431 Request Header Fields Too Large\r\n..."}},
+			turns: []turn{{
+				"SOURCE /live HTTP/1.0\r\n" + strings.Repeat("a: b\r\n", 101),
+				"HTTP/1.0 431 Request Header Fields Too Large\r\n...",
+			}},
 		},
 	}
 }
@@ -384,6 +395,31 @@ func TestTooManyConnections(t *testing.T) {
 			t.Error("no connection taken after another went")
 		}
 	})
+}
+
+func TestListen(t *testing.T) {
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	pair, err := ingest.Listen(t.Context(), "127.0.0.1:0", log)
+	if err != nil || len(pair) != 2 {
+		t.Fatalf("%d listeners, %v, want a pair", len(pair), err)
+	}
+	defer pair[1].Close()
+	first := pair[0].Addr().(*net.TCPAddr)
+	if second := pair[1].Addr().(*net.TCPAddr); second.Port != first.Port+1 {
+		t.Errorf("ports %d and %d", first.Port, second.Port)
+	}
+	_ = pair[0].Close()
+	one, err := ingest.Listen(t.Context(), first.String(), log)
+	if err != nil || len(one) != 1 || !strings.Contains(said.String(), "level=WARN") {
+		t.Fatalf("%d listeners, %v, log %q, want one and a warning", len(one), err, said.String())
+	}
+	defer one[0].Close()
+	for _, bad := range []string{first.String(), "127.0.0.1", "127.0.0.1:x"} {
+		if _, err := ingest.Listen(t.Context(), bad, log); err == nil {
+			t.Errorf("%q was opened", bad)
+		}
+	}
 }
 
 func TestServerConfig(t *testing.T) {

@@ -154,8 +154,9 @@ func (p *Player) playAll(ctx context.Context, entries []entry) error {
 		case KindStdin:
 			p.stdinDone = true
 			err = p.play(ctx, e, readPump(ctx, p.cfg.Stdin), source{})
-		default:
+		case KindFile:
 			err = p.playFile(ctx, e)
+		case KindIcecast, KindShoutcast, KindXAudio: // they come to a Server
 		}
 		if ctxErr := ctx.Err(); ctxErr != nil {
 			return ctxErr
@@ -171,9 +172,9 @@ func (p *Player) playAll(ctx context.Context, entries []entry) error {
 }
 
 func (p *Player) skip(e entry, err error) {
-	p.last = fmt.Errorf("%s: %w", e.place, err)
+	p.last = fmt.Errorf("%s: %w", e.name(), err)
 	p.meter.fail(p.last)
-	p.cfg.Log.Warn("skipped", "input", e.place, "error", err)
+	p.cfg.Log.Warn("skipped", "input", e.name(), "error", err)
 }
 
 func (p *Player) playFile(ctx context.Context, e entry) error {
@@ -189,8 +190,8 @@ func (p *Player) play(ctx context.Context, e entry, r io.ReadCloser, src source)
 	stop := context.AfterFunc(ctx, func() { _ = r.Close() }) // wakes a read that waits
 	defer stop()
 	defer r.Close() //nolint:errcheck // only read
-	p.meter.connect(Status{Kind: e.kind, Remote: e.place, BitrateBPS: src.bitrate})
-	p.cfg.Log.Info("playing", "kind", e.kind, "input", e.place)
+	p.meter.connect(Status{Kind: e.kind, Remote: e.name(), BitrateBPS: src.bitrate})
+	p.cfg.Log.Info("playing", "kind", e.kind, "input", e.name())
 	before := p.feed.frames
 	p.feed.forget()
 	p.feed.start(src)
@@ -231,7 +232,7 @@ func (p *Player) playURL(ctx context.Context, e entry) error {
 			return err
 		}
 		wait := backoff(tries)
-		p.cfg.Log.Warn("stream lost, trying again", "input", e.place, "error", err, "wait", wait)
+		p.cfg.Log.Warn("stream lost, trying again", "input", e.name(), "error", err, "wait", wait)
 		p.cfg.Station.Waiting()
 		if err := sleep(ctx, wait); err != nil {
 			return err

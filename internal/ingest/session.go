@@ -142,8 +142,8 @@ func (c *sourceConn) Read(p []byte) (int, error) {
 	if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
 	}
-	if err := c.idle(); err != nil {
-		return 0, err
+	if idleErr := c.idle(); idleErr != nil {
+		return 0, idleErr
 	}
 	_ = c.SetReadDeadline(begin.Add(SourceTimeout))
 	n, err = c.Conn.Read(p)

@@ -8,9 +8,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"streamer/internal/ingest"
@@ -45,6 +47,33 @@ func TestTools(t *testing.T) {
 	}
 }
 
+// Every format comes off the disk as it is in the file.
+func TestPlaySamples(t *testing.T) {
+	for format, file := range makeSamples(t) {
+		t.Run(strings.ReplaceAll(string(format), "/", "-"), func(t *testing.T) {
+			sent, err := tools.Frames(t.Context(), file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				s := begin(t, ingest.PlayerConfig{Inputs: []string{file, file}, Once: true})
+				if err := <-s.ended; err != nil {
+					t.Fatal(err)
+				}
+				if d := tools.Compare(slices.Concat(sent, sent), s.hashes()); !d.Whole() {
+					t.Errorf("what was published is not the file twice: %v", d)
+				}
+				if len(s.epochs) != 1 {
+					t.Errorf("%d epochs for one file twice", len(s.epochs))
+				}
+				if format != tools.AAC && !hasSampleTitle(s.station) {
+					t.Errorf("titles %+v", s.titles())
+				}
+			})
+		})
+	}
+}
+
 func makeSamples(t *testing.T) map[tools.Format]string {
 	t.Helper()
 	dir := t.TempDir()
@@ -64,7 +93,7 @@ func testTool(t *testing.T, tool tools.Tool, format tools.Format, file string) {
 	ctx, cancel := context.WithTimeout(t.Context(), toolDeadline)
 	defer cancel()
 	station := newStation()
-	server, port, wire := startServer(t, ctx, station)
+	server, port, wire := startServer(ctx, t, station)
 	err := tool.Run(ctx, tools.Job{
 		Format: format, File: file, Dir: t.TempDir(),
 		Server: tools.Server{Host: "127.0.0.1", Port: port, Password: "hackme", Mount: "/live"},
@@ -105,7 +134,7 @@ func hasSampleTitle(s *station) bool {
 	return false
 }
 
-func startServer(t *testing.T, ctx context.Context, station *station) (*ingest.Server, int, *wireTap) {
+func startServer(ctx context.Context, t *testing.T, station *station) (*ingest.Server, int, *wireTap) {
 	t.Helper()
 	server, err := ingest.NewServer(ingest.ServerConfig{Station: station, Password: "hackme", Log: testLog(t)})
 	if err != nil {

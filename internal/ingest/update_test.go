@@ -28,7 +28,8 @@ func TestUpdates(t *testing.T) {
 		{
 			"libshout with POST", "POST /admin/metadata HTTP/1.1\r\n" + basic +
 				"Content-Type: application/x-www-form-urlencoded\r\n" + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(form)) + form,
-			okBody, codec.Event{Title: "Unknown - Unknown"},
+			okBody,
+			codec.Event{Title: "Unknown - Unknown"},
 		},
 		{
 			"ezstream", get("mode=updinfo&charset=UTF%2d8&mount=%2flive&artist=A%26B&title=T"), okBody,
@@ -48,11 +49,13 @@ func TestUpdates(t *testing.T) {
 		{"plus is plus", get("mode=updinfo&song=AC+DC"), okBody, codec.Event{Title: "AC+DC"}},
 		{
 			"shoutcast", "GET /admin.cgi?mode=updinfo&pass=hackme&song=S HTTP/1.0\r\nUser-Agent: (Mozilla compatible)\r\n\r\n",
-			okBody, codec.Event{Title: "S"},
+			okBody,
+			codec.Event{Title: "S"},
 		},
 		{
 			"xaudiocast", "GET /admin.cgi?mode=updinfo&pass=hackme&mount=/live&song=S HTTP/1.0\r\n\r\n",
-			okBody, codec.Event{Title: "S"},
+			okBody,
+			codec.Event{Title: "S"},
 		},
 		{"no login", "GET /admin/metadata?mode=updinfo&song=S HTTP/1.1\r\n\r\n", "HTTP/1.0 401 ", codec.Event{}},
 		{"wrong password", "GET /admin.cgi?mode=updinfo&pass=no&song=S HTTP/1.1\r\n\r\n", "HTTP/1.0 401 ", codec.Event{}},

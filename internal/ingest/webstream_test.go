@@ -247,6 +247,31 @@ func TestURLs(t *testing.T) {
 	}
 }
 
+// The password in a URL is used, and told nobody.
+func TestPasswordOfURL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		user, password := "", ""
+		w := &web{handlers: map[string]func(net.Conn, *http.Request){
+			"/live": func(w net.Conn, r *http.Request) {
+				user, password, _ = r.BasicAuth()
+				_, _ = io.WriteString(w, withLength("audio/mpeg", mp3File(1)))
+			},
+		}}
+		s := begin(t, ingest.PlayerConfig{
+			Inputs: []string{"http://dj:s3cret@radio.test/live", "http://dj:s3cret@radio.test/none"}, Once: true, Dial: w.dial,
+		})
+		if err := <-s.ended; err != nil {
+			t.Error(err)
+		}
+		if user != "dj" || password != "s3cret" {
+			t.Errorf("logged in as %q with %q", user, password)
+		}
+		if st := s.player.Status(); strings.Contains(fmt.Sprint(st), "s3cret") || strings.Contains(s.log.String(), "s3cret") {
+			t.Errorf("status %+v, log %s", st, s.log)
+		}
+	})
+}
+
 // A dead stream does not hold up the rest of the show.
 func TestDeadStreamIsSkipped(t *testing.T) {
 	dir := files(t, map[string]string{"a.mp3": mp3File(1)})

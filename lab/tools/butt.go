@@ -75,8 +75,8 @@ usr = source
 	}
 	return withSound(ctx, rate, func(ctx context.Context, env []string) error {
 		return withDisplay(ctx, func(ctx context.Context, display string) error {
-			env := append(env, "DISPLAY="+display, "ALSA_CONFIG_PATH="+alsa)
-			control, err := freePort()
+			env = append(env, "DISPLAY="+display, "ALSA_CONFIG_PATH="+alsa)
+			control, err := freePort(ctx)
 			if err != nil {
 				return err
 			}
@@ -119,8 +119,9 @@ func buttTitle(ctx context.Context, env []string, control string) {
 }
 
 // freePort returns a TCP port of this machine that nobody has at the moment.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (string, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
@@ -134,7 +135,7 @@ func withDisplay(ctx context.Context, use func(ctx context.Context, display stri
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.Close() //nolint:errcheck // only read
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := command(ctx, "Xvfb", "-displayfd", "3", "-screen", "0", "640x480x24", "-nolisten", "tcp")
@@ -150,6 +151,6 @@ func withDisplay(ctx context.Context, use func(ctx context.Context, display stri
 	}
 	err = use(ctx, ":"+strings.TrimSpace(line))
 	cancel()
-	<-served
+	<-served //nolint:errcheck // interrupted by us
 	return err
 }

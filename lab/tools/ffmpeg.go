@@ -51,7 +51,7 @@ func curlTools() []Tool {
 				if err != nil {
 					return err
 				}
-				defer f.Close()
+				defer f.Close() //nolint:errcheck // only read
 				cmd := command(ctx, "curl", curlArgs(j, "-")...)
 				cmd.Stdin = f
 				return run(cmd)

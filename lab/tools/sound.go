@@ -42,7 +42,7 @@ func withSound(ctx context.Context, rate int, use func(ctx context.Context, env 
 		err = use(ctx, env)
 	}
 	cancel()
-	<-served
+	<-served //nolint:errcheck // interrupted by us
 	return err
 }
 
