@@ -151,14 +151,15 @@ func (r *rig) call() *caller {
 	return c
 }
 
-// say sends text and returns all that the server has answered by then.
+// say sends text and returns what the server answers at once.
 func (c *caller) say(text string) string {
 	_, _ = io.WriteString(c.Conn, text)
-	synctest.Wait()
 	return c.heard()
 }
 
+// heard returns what the server has answered since the last call.
 func (c *caller) heard() string {
+	synctest.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.answer.String()

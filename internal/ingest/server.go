@@ -26,6 +26,7 @@ const (
 	requestsMax    = 8                // on one connection
 	writeTimeout   = 10 * time.Second // for one of our short answers
 	SourceTimeout  = 15 * time.Second // a source that sends nothing for so long is gone
+	claimTimeout   = time.Second      // for a source that is just going
 	takeoverAfter  = 10 * time.Second // a silent source gives way to another after so long
 	idleFlush      = 250 * time.Millisecond
 	acceptRetry    = 100 * time.Millisecond

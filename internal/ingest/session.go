@@ -40,20 +40,26 @@ func (ss *session) silent(d time.Duration) bool {
 	return since != 0 && time.Since(time.Unix(0, since)) >= d
 }
 
-// claim makes ss the current session, in place of one that is silent if need be. The context it returns ends when ss has to
-// go; release must be called.
+// claim makes ss the current session, in place of one that is silent if need be. It waits a moment for one that is going: a
+// tool may be back before the end of its last connection was read. The context it returns ends when ss has to go; release
+// must be called.
 func (s *Server) claim(ctx context.Context, ss *session) (context.Context, error) {
 	ss.done = make(chan struct{})
 	ctx, ss.oust = context.WithCancelCause(ctx)
 	s.mu.Lock()
 	old := s.current
-	if old != nil && old.silent(takeoverAfter) {
+	if old != nil {
 		s.mu.Unlock()
-		old.oust(errOusted)
+		if old.silent(takeoverAfter) {
+			old.oust(errOusted)
+		}
+		moment := time.NewTimer(claimTimeout)
 		select {
 		case <-old.done:
+		case <-moment.C:
 		case <-ctx.Done():
 		}
+		moment.Stop()
 		s.mu.Lock()
 		old = s.current
 	}

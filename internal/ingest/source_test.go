@@ -268,6 +268,8 @@ func TestSecondSourceIsRefused(t *testing.T) {
 		} {
 			c := r.call()
 			got := c.say(tt.say)
+			time.Sleep(time.Second)
+			got += c.heard()
 			if !strings.HasPrefix(got, tt.answer) {
 				t.Errorf("%q: answer %q, want %q", tt.say, got, tt.answer)
 			}
@@ -284,6 +286,25 @@ func TestSecondSourceIsRefused(t *testing.T) {
 	})
 }
 
+// A tool that comes back at once is not refused because the end of its last connection is not read yet.
+func TestReconnectAtOnce(t *testing.T) {
+	inRig(t, ingest.ServerConfig{}, func(t *testing.T, r *rig) {
+		first := r.logIn()
+		first.stream(mp3Frames(40, 1), realTime)
+		go func() {
+			time.Sleep(900 * time.Millisecond)
+			_ = first.Close()
+		}()
+		c := r.call()
+		defer c.Close()
+		c.say("SOURCE /live HTTP/1.0\r\n" + basic + "\r\n")
+		time.Sleep(950 * time.Millisecond)
+		if got := c.heard(); got != ok10 {
+			t.Errorf("answer %q", got)
+		}
+	})
+}
+
 // A source whose line died keeps its mount for ten seconds of silence.
 func TestDeadSourceGivesWay(t *testing.T) {
 	inRig(t, ingest.ServerConfig{}, func(t *testing.T, r *rig) {
@@ -291,10 +312,12 @@ func TestDeadSourceGivesWay(t *testing.T) {
 		dead.say(string(mp3Frames(10, 1)))
 		time.Sleep(9 * time.Second)
 		c := r.call()
-		if got := c.say("SOURCE /live HTTP/1.0\r\n" + basic + "\r\n"); !strings.HasPrefix(got, "HTTP/1.0 403 ") {
+		c.say("SOURCE /live HTTP/1.0\r\n" + basic + "\r\n")
+		time.Sleep(time.Second)
+		if got := c.heard(); !strings.HasPrefix(got, "HTTP/1.0 403 ") {
 			t.Fatalf("after 9 s: %q", got)
 		}
-		time.Sleep(1100 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		next := r.logIn("User-Agent: next")
 		defer next.Close()
 		if !dead.isClosed() {
@@ -317,7 +340,9 @@ func TestFastSourceIsNotSilent(t *testing.T) {
 		go func() { _, _ = fast.Write(mp3Frames(2000, 1)) }()
 		time.Sleep(20 * time.Second)
 		c := r.call()
-		if got := c.say("SOURCE /live HTTP/1.0\r\n" + basic + "\r\n"); !strings.HasPrefix(got, "HTTP/1.0 403 ") {
+		c.say("SOURCE /live HTTP/1.0\r\n" + basic + "\r\n")
+		time.Sleep(time.Second)
+		if got := c.heard(); !strings.HasPrefix(got, "HTTP/1.0 403 ") {
 			t.Errorf("a second source was taken: %q", got)
 		}
 		_ = fast.Close()
