@@ -66,7 +66,7 @@ func TestChainOfThree(t *testing.T) {
 	report(t, source, middle, last)
 	requireWhole(t, nil, middle, last)
 	for _, r := range recordings {
-		requireContiguous(t, r.node.Name, r.stop(t), m, 14*time.Second)
+		requireContiguous(t, r.node.Name, r.stop(t), m, 14*time.Second, 0)
 	}
 	if got := last.station(t).Hops; got != 2 {
 		t.Errorf("the last is %d hops from the source, want 2", got)
@@ -91,7 +91,7 @@ func TestIPv6(t *testing.T) {
 	pass(t, 5*time.Second)
 	report(t, listener)
 	requireWhole(t, nil, listener)
-	requireContiguous(t, listener.Name, recording.stop(t), m, 5*time.Second)
+	requireContiguous(t, listener.Name, recording.stop(t), m, 5*time.Second, 0)
 	for _, parent := range listener.station(t).Parents {
 		if parent.Addr != peer.String() {
 			t.Errorf("the parent is %s, want %v", parent.Addr, peer)

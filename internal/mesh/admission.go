@@ -20,6 +20,9 @@ const roundingClasses = 2
 // caughtUpSpan is how far behind the newest chunk a node may be that takes children.
 const caughtUpSpan = 1500 * time.Millisecond
 
+// caughtUpHoles is how many chunks may be missing of what such a node has.
+const caughtUpHoles = wire.Classes
+
 // roomFresh is how lately a peer must have been heard to be offered as one that has room.
 const roomFresh = haveToParents + 500*time.Millisecond
 
@@ -143,7 +146,16 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 // caughtUp reports whether this node has what it would give: one that has only just begun would keep others waiting.
 func (s *Station) caughtUp() bool {
 	e := s.newest()
-	return s.cfg.Role == Source || e.complete >= e.since(caughtUpSpan)
+	if s.cfg.Role == Source || e.complete >= e.since(caughtUpSpan) {
+		return true
+	}
+	holes := 0
+	for seq := e.complete; seq < e.next && holes <= caughtUpHoles; seq++ {
+		if e.at(seq).data == nil {
+			holes++
+		}
+	}
+	return holes <= caughtUpHoles
 }
 
 // mayGiveManifests reports whether p gets manifests: they cost little, but one's ancestors get none.

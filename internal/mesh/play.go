@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	startPatience = 800 * time.Millisecond // for the first chunk of all, before it is given up
-	startSlack    = 400 * time.Millisecond // of the play clock behind the first chunk
-	headPatience  = 5 * time.Second        // for the header chunks, before a newer epoch is taken
-	clockJump     = 10 * time.Second       // in the source's wall clock that is not lateness
+	startPatience = 800 * time.Millisecond  // for the first chunk of all, before it is given up
+	startSlack    = 1500 * time.Millisecond // of the play clock behind the first chunk: time for the holes of a backlog
+	headPatience  = 5 * time.Second         // for the header chunks, before a newer epoch is taken
+	clockJump     = 10 * time.Second        // in the source's wall clock that is not lateness
 )
 
 // playState is the place where the application is in the stream. Its clock follows the source's wall clock, so that
@@ -28,6 +28,7 @@ type playState struct {
 	floor    int64     // the lowest offset that the start allows, 0 none
 	known    bool      // offset and arrival are valid
 	begun    bool      // the first chunk has been delivered
+	begunAt  mono.Time // when it was
 	since    mono.Time // when epochs[at] began to be waited for
 	waitFrom mono.Time // when the first chunk of all began to be waited for
 	event    uint32    // last event given from beside the window
@@ -72,7 +73,7 @@ func (ps *playState) learn(now mono.Time, m *manifest) {
 func (ps *playState) begin(now mono.Time, chunkTime int64) {
 	ps.floor = int64(now.Add(startSlack)) - chunkTime
 	ps.offset = max(ps.offset, ps.floor)
-	ps.waitFrom, ps.begun = 0, true
+	ps.waitFrom, ps.begun, ps.begunAt = 0, true, now
 }
 
 // deadline is when chunk seq of e must be there, Never when nothing after it is known.

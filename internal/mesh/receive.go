@@ -106,7 +106,7 @@ func (s *Station) handleManifest(now mono.Time, p *peer, m *wire.Manifest, raw [
 	}
 	e := s.epochFor(m.Epoch)
 	if e != nil && e.knows(m, raw) {
-		if !s.manifestPushed(p) {
+		if p != s.manifests { // its parent may repeat itself, but not advance by that
 			s.junk(now, p, out)
 		}
 		return
@@ -124,17 +124,10 @@ func (s *Station) handleManifest(now mono.Time, p *peer, m *wire.Manifest, raw [
 			return
 		}
 	}
-	s.manifestPushed(p)
-	s.accept(now, e, &manifest{Manifest: *m, raw: bytes.Clone(raw)}, p, out)
-}
-
-// manifestPushed notes that the parent of the manifests is at work; it reports whether p is that parent.
-func (s *Station) manifestPushed(p *peer) bool {
-	if p != s.manifests {
-		return false
+	if p == s.manifests {
+		p.owedManifests = 0
 	}
-	p.owedManifests = 0
-	return true
+	s.accept(now, e, &manifest{Manifest: *m, raw: bytes.Clone(raw)}, p, out)
 }
 
 // knows reports whether this very manifest has been taken before.

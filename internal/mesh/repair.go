@@ -50,7 +50,7 @@ func (s *Station) expectChunks(now mono.Time, e *epoch, m *manifest) {
 		at := now.Add(2*m.offset(i) + unknownLate)
 		if p := s.assign[seq%wire.Classes]; p != nil {
 			if a := &p.parent.arrivals[seq%wire.PartManifests]; a.samples > 0 {
-				at = mono.Time(m.releaseTime(i) + a.offset).Add(max(tailLateness, 4*a.deviation) + s.patience(seq))
+				at = mono.Time(m.releaseTime(i) + a.offset).Add(max(tailLateness, 4*a.deviation) + s.patience(now, seq))
 				at = min(max(at, now), now.Add(2*time.Second))
 			} else {
 				at = at.Add(newParentGrace)
@@ -98,14 +98,17 @@ func (s *Station) sawLater(now mono.Time, p *peer, e *epoch, seq uint32) {
 	for i := range s.misses {
 		ms := &s.misses[i]
 		if ms.epoch == e && ms.seq < seq && (seq-ms.seq)%wire.PartManifests == 0 && ms.tries == 0 && s.assign[ms.seq%wire.Classes] == p {
-			ms.at = min(ms.at, now.Add(lateness+s.patience(seq)))
+			ms.at = min(ms.at, now.Add(lateness+s.patience(now, seq)))
 		}
 	}
 }
 
 // patience is how much longer a node waits the further it is from the source: what its ancestors have lost too they get
 // first, and then push.
-func (s *Station) patience(seq uint32) time.Duration {
+func (s *Station) patience(now mono.Time, seq uint32) time.Duration {
+	if !s.play.begun || now.Sub(s.play.begunAt) < backlogSpan {
+		return 0 // a backlog comes in order: its holes are losses, and its time is short
+	}
 	hops := s.place.parts[seq%wire.PartManifests].Hops
 	return hopLateness * time.Duration(min(hops, hopsPatient))
 }
