@@ -4,8 +4,8 @@
 set -euo pipefail
 
 packages=(
-	# the race detector
-	gcc libc6-dev
+	# the race detector, and downloads of modules
+	gcc libc6-dev ca-certificates
 	# broadcast tools
 	ffmpeg liquidsoap ices2 ezstream darkice butt curl
 	# encoders and analysers
@@ -15,7 +15,7 @@ packages=(
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 	gstreamer1.0-plugins-bad gstreamer1.0-libav
 	# the lab: namespaces, firewalls, a display and a sound card that are not there
-	iproute2 nftables procps xvfb pulseaudio pulseaudio-utils
+	iproute2 nftables procps xvfb xauth pulseaudio pulseaudio-utils libasound2-plugins
 )
 # What to look for where there is no dpkg: a command of each package that has one.
 commands=(
