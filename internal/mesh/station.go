@@ -66,7 +66,7 @@ type Config struct {
 const (
 	windowSpan       = 60 * time.Second // of stream kept for others
 	windowSlotsMax   = 8192
-	windowBytesMax   = 16 << 20
+	windowBytesMax   = 8 << 20
 	peersMax         = 4096
 	candidatesKept   = 64
 	partnersWanted   = 6

@@ -279,7 +279,7 @@ func appendCandidates(b []byte, cs []Candidate) []byte {
 		if c.Source {
 			source = 0x80
 		}
-		if addr := c.Addr.Addr(); addr.Is4() {
+		if addr := c.Addr.Addr().Unmap(); addr.Is4() {
 			a := addr.As4()
 			b = append(append(b, 4|source), a[:]...)
 		} else {

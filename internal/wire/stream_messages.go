@@ -22,6 +22,9 @@ const (
 	HashBytes         = 16
 )
 
+// timeMax is the latest time in a manifest, in milliseconds: so that nanoseconds fit 63 bits, whatever is added to them.
+const timeMax = 1 << 42
+
 // NoEvent is Manifest.Event when no event is in force.
 const NoEvent uint32 = 1<<32 - 1
 
@@ -114,7 +117,8 @@ func ParseManifest(b []byte, m *Manifest) (size int, rest []byte, err error) {
 	if n > ManifestChunksMax || headers > HeadersMax {
 		return 0, nil, ErrTooLong
 	}
-	if f > 3 || m.Epoch == 0 || m.First > 1<<32-1-ManifestChunksMax || m.End != (n == 0) || kinds>>(2*n) != 0 {
+	if f > 3 || m.Epoch == 0 || m.First > 1<<32-1-ManifestChunksMax || m.End != (n == 0) || kinds>>(2*n) != 0 ||
+		media > timeMax || wall > timeMax {
 		return 0, nil, ErrMalformed
 	}
 	m.N, m.Headers, m.Wall = int(n), int(headers), int64(wall)
