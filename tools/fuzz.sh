@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the repository for a time each (go test runs one target at a time), as go test -json:
+# Runs every fuzz target of the repository for a time (10m) or a number of inputs (5000x) each, one after the other, as go
+# test -json:
 #   tools/fuzz.sh 10m [DIRECTORY...]
 set -uo pipefail
 time=$1
