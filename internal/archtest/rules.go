@@ -14,7 +14,7 @@ codec                       < sim, ingest, playback
 udp, ingest, playback, web  < daemon
 sim, daemon, demo           < cmd/streamer
 node, codec                 < lab/load
-lab/netlab, lab/tools, lab/players < lab
+lab/netlab, lab/tools, lab/players < lab, lab/sources
 NONE                        < demo/generate, archtest
 `
 
