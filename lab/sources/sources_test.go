@@ -77,10 +77,12 @@ func (r result) fault() string {
 		return text
 	case v.got == 0:
 		return "nothing was recorded"
-	case v.altered > 0 || v.holes > 0:
-		return fmt.Sprintf("holes or altered packets; the last node says that it missed %d chunks", r.route.missing)
+	case v.altered > 0:
+		return "packets were altered or came out of order"
+	case v.holes > 0:
+		return fmt.Sprintf("holes; the last node says that it missed %d chunks", r.route.missing)
 	case !v.right():
-		return fmt.Sprintf("less than %d %% was recorded", ownLeast)
+		return fmt.Sprintf("no hole, but begins late: %d %% was recorded", v.got*100/v.sent)
 	case !r.route.middle || r.route.others:
 		return "the last node was not fed by the middle alone"
 	}
