@@ -85,7 +85,8 @@ node has the upload for one child. The three are processes of the real binary, o
 player, from before the tool starts until nothing more comes, is compared with what the tool sent, packet by packet
 (hashes by ffmpeg, nothing decoded): the file, or for the tools that encode anew (*) what was on their wire. Right is: no
 packet altered, no hole, up to the last packet. "late" are packets from before the last node had tuned in: a
-recording may begin late by a fifth, no more. "hops" is what the last node said; it was fed by the middle alone.
+recording may begin late by a fifth, no more. "missing" are packets after that, those at the end included. "hops" is what the
+last node said; where the result is right, it was fed by the middle alone.
 
 Repeat: %s
 
