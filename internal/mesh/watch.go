@@ -92,11 +92,33 @@ func (s *Station) checkParent(now mono.Time, p *peer, out *Output) {
 		s.expedite(now, p)
 		s.repairDue(now, out)
 	}
-	if p.parent.owed != 0 && now.Sub(p.parent.owed) > p.stallPatience() {
+	classes := p.parent.owed != 0 && now.Sub(p.parent.owed) > p.stallPatience()
+	manifests := p == s.manifests && p.owedManifests != 0 && now.Sub(p.owedManifests) > p.manifestPatience()
+	switch {
+	case !classes && !manifests:
+	case !s.hasOther(now, p): // better one that stalls than none: perhaps it has not heard
+		p.parent.owed, p.owedManifests = 0, 0
+		s.sendWant(now, p, s.wantFor(now), out)
+	case classes:
 		s.leaveStalled(now, p, out)
-	} else if p == s.manifests && p.owedManifests != 0 && now.Sub(p.owedManifests) > p.manifestPatience() {
+	default:
 		s.moveManifests(now, p, out)
 	}
+}
+
+// hasOther reports whether anybody but p may bring something of what p brings.
+func (s *Station) hasOther(now mono.Time, p *peer) bool {
+	for _, q := range s.peers {
+		if q == p {
+			continue
+		}
+		for part := range wire.PathParts {
+			if s.eligible(now, q, part) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // moveManifests has another parent bring the manifests.
