@@ -115,7 +115,7 @@ func (nd *node) get(ctx context.Context, path string) (*http.Response, error) {
 // A chain is a broadcaster, a listener that it feeds, and a listener that knows only the first one.
 type chain struct{ source, middle, last *node }
 
-// startChain starts the nodes with so much upload, in bit/s, that each feeds one other.
+// startChain starts the nodes with so much upload, in bit/s.
 func startChain(ctx context.Context, dir string, upload int) (c *chain, err error) {
 	c = &chain{}
 	rate := fmt.Sprint(upload)

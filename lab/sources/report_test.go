@@ -81,11 +81,11 @@ func (rep report) markdown(results []*result) []byte {
 	fmt.Fprintf(&b, `# From the broadcast tool to a listener two hops away
 
 Each tool plays a file of %v into a broadcaster. A listener (the middle) is fed by it, another (the last) by the middle; every
-node has the upload for one child. The three are processes of the real binary, on loopback. What the last one gives to a
+node has upload for four streams; the last one is told of the middle only. The three are processes of the real binary, on loopback. What the last one gives to a
 player, from before the tool starts until nothing more comes, is compared with what the tool sent, packet by packet
 (hashes by ffmpeg, nothing decoded): the file, or for the tools that encode anew (*) what was on their wire. Right is: no
 packet altered, no hole, up to the last packet. "late" are packets from before the last node had tuned in: a
-recording may begin late by a fifth, no more. "missing" are packets after that, those at the end included. "hops" is what the
+recording may begin late, by two fifths at most. "missing" are packets after that, those at the end included. "hops" is what the
 last node said; where the result is right, it was fed by the middle alone.
 
 Repeat: %s

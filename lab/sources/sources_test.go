@@ -146,7 +146,7 @@ func makeSamples(t *testing.T) map[tools.Format]string {
 	return files
 }
 
-// upload is enough for one child and too little for two: one and a half times the rate. It is that of the sample, or what a
+// upload is four times the rate: enough for a child and for what it begins with. It is that of the sample, or what a
 // tool that encodes anew is told.
 func upload(tool tools.Tool, format tools.Format, file string) (int, error) {
 	info, err := os.Stat(file)
@@ -157,7 +157,7 @@ func upload(tool tools.Tool, format tools.Format, file string) (int, error) {
 	if tool.Encodes && format != tools.FLAC && format != tools.OggFLAC {
 		rate = max(rate, 128_000)
 	}
-	return rate * 3 / 2, nil
+	return rate * 4, nil
 }
 
 // measure fills the result in.

@@ -19,7 +19,7 @@ type verdict struct {
 }
 
 // ownLeast is the part of what was sent that must have been recorded, in percent: a listener may begin late.
-const ownLeast = 80
+const ownLeast = 60
 
 func (v verdict) right() bool {
 	return v.got > 0 && v.holes == 0 && v.altered == 0 && v.got*100 >= v.sent*ownLeast
@@ -58,7 +58,7 @@ func TestJudge(t *testing.T) {
 	}{
 		{"0 1 2 3 4 5 6 7 8 9", "0 1 2 3 4 5 6 7 8 9", verdict{sent: 10, got: 10}, true},
 		{"0 0 0 3 4 5 6 7 8 9", "0 3 4 5 6 7 8 9", verdict{sent: 10, got: 8, late: 2}, true},
-		{"0 1 2 3 4 5 6 7 8 9", "3 4 5 6 7 8 9", verdict{sent: 10, got: 7, late: 3}, false},
+		{"0 1 2 3 4 5 6 7 8 9", "3 4 5 6 7 8 9", verdict{sent: 10, got: 7, late: 3}, true},
 		{"0 1 2 3 4 5 6 7 8 9", "1 2 3 4 6 7 8 9", verdict{sent: 10, got: 8, late: 1, holes: 1}, false},
 		{"0 1 2 3 4 5 6 7 8 9", "0 1 2 3 4 5 6 7 8", verdict{sent: 10, got: 9, holes: 1}, false},
 		{"0 1 2 3 4 5 6 7 8 9", "0 1 x 3 4 5 6 7 8 9", verdict{sent: 10, got: 10, holes: 1, altered: 1}, false},
