@@ -38,10 +38,24 @@ func (f Format) String() string {
 	return "unknown"
 }
 
-// Equal reports whether o continues the same stream: everything but BitrateBPS is the same.
+// Equal reports whether o continues the same stream: everything but BitrateBPS is the same. For Opus the pre-skip and the
+// rate before encoding may differ (RFC 7845 section 5.1, bytes 10 to 15 of OpusHead): butt begins each title with another
+// pre-skip, and a decoder that is running needs neither.
 func (h Header) Equal(o Header) bool {
+	same := bytes.Equal
+	if h.Format == FormatOggOpus {
+		same = equalOpusHead
+	}
 	return h.Format == o.Format && h.SampleRate == o.SampleRate && h.Channels == o.Channels &&
-		slices.EqualFunc(h.Packets, o.Packets, bytes.Equal)
+		slices.EqualFunc(h.Packets, o.Packets, same)
+}
+
+func equalOpusHead(a, b []byte) bool {
+	const from, to = 10, 16
+	if len(a) < to || len(b) < to {
+		return bytes.Equal(a, b)
+	}
+	return bytes.Equal(a[:from], b[:from]) && bytes.Equal(a[to:], b[to:])
 }
 
 // MIME returns the Content-Type for players.
