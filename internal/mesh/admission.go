@@ -120,7 +120,7 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 		free = min(n, s.freeClasses(true)) // not for one class another parent
 	}
 	if s.cfg.Role == Source && !orphan && s.othersHaveRoom(now, p) {
-		free = min(free, sourceClasses-s.usedClasses())
+		free = min(free, sourceClasses-s.Load())
 	}
 	given := uint16(0)
 	for part := range wire.PartManifests {
@@ -176,8 +176,8 @@ func (s *Station) freeClasses(orphan bool) int {
 	return int(max(0, min(free/max(1, s.classBPS()), 1<<16)))
 }
 
-// usedClasses is how many classes all children together have.
-func (s *Station) usedClasses() int {
+// Load is how many classes all children together have.
+func (s *Station) Load() int {
 	n := 0
 	for _, c := range s.children {
 		n += bits.OnesCount16(c.child.classes)

@@ -302,7 +302,7 @@ func (s *Station) freeForOthers() int {
 	}
 	free := s.freeClasses(false)
 	if s.cfg.Role == Source {
-		free = min(free, max(0, sourceClasses-s.usedClasses()))
+		free = min(free, max(0, sourceClasses-s.Load()))
 	}
 	return free
 }

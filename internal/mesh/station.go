@@ -82,7 +82,6 @@ const (
 	sourceClasses    = 2 * wire.Classes // before a source sends newcomers to its listeners
 	hopsMax          = 24
 	quarter          = uint16(0x1111)
-	allClasses       = uint16(0xffff)
 	overheadPercent  = 115 // bytes on the wire for 100 bytes of audio
 	defaultRateBPS   = 128_000
 	reservePercent   = 10 // of the upload, kept for orphans
@@ -160,7 +159,7 @@ type stationTimers struct {
 	asked      mono.Time // when partners were last asked for their position
 }
 
-// New returns a station that dials its hints when Advance is first called. It panics when a source has no key.
+// New returns a station that dials its hints when Advance is first called.
 func New(now mono.Time, cfg Config) *Station {
 	s := &Station{cfg: cfg, rand: cfg.Rand, host: cfg.Host, byID: map[PeerID]*peer{}}
 	s.timers = stationTimers{review: now, have: now, haveOthers: now, askPeers: now.Add(2 * time.Second),

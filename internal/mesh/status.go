@@ -3,7 +3,6 @@
 package mesh
 
 import (
-	"math/bits"
 	"time"
 
 	"streamer/internal/mono"
@@ -69,13 +68,4 @@ func (s *Station) lag(now mono.Time, e *epoch) time.Duration {
 		return 0
 	}
 	return max(0, time.Duration(wall)*time.Millisecond-time.Duration(sl.m.chunkTime(int(e.complete-1-sl.m.First))))
-}
-
-// Load is how many classes all children together get.
-func (s *Station) Load() int {
-	n := 0
-	for _, c := range s.children {
-		n += bits.OnesCount16(c.child.classes)
-	}
-	return n
 }
