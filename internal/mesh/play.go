@@ -65,6 +65,7 @@ func (ps *playState) learn(now mono.Time, m *manifest) {
 	}
 	ps.offset = ps.arrival + int64(playDelay)
 	if ps.floor != 0 {
+		ps.floor -= max(0, ps.floor-ps.offset) / 1024 // half of it in three minutes
 		ps.offset = max(ps.offset, ps.floor)
 	}
 }

@@ -17,6 +17,7 @@ const (
 	hopLateness    = 70 * time.Millisecond  // more for each hop from the source
 	hopsPatient    = 6
 	unknownLate    = 300 * time.Millisecond // the same while the parent's rhythm is not known
+	latenessMax    = time.Second            // after the manifest, whatever the rhythm: repair needs its time, too
 	newParentGrace = 300 * time.Millisecond // more, while a parent has pushed nothing yet
 	retryMin       = 100 * time.Millisecond
 	triesMax       = 8       // then once a second until the deadline
@@ -49,9 +50,11 @@ func (s *Station) expectChunks(now mono.Time, e *epoch, m *manifest) {
 		}
 		at := now.Add(2*m.offset(i) + unknownLate)
 		if p := s.assign[seq%wire.Classes]; p != nil {
-			if a := &p.parent.arrivals[seq%wire.PartManifests]; a.samples > 0 {
+			if a := &p.parent.arrivals[seq%wire.PartManifests]; s.place.parts[seq%wire.PartManifests].Hops == wire.HopsUnknown {
+				// no way from the source leads here: what comes, comes by NACK
+			} else if a.samples > 0 {
 				at = mono.Time(m.releaseTime(i) + a.offset).Add(max(tailLateness, 4*a.deviation) + s.patience(now, seq))
-				at = min(max(at, now), now.Add(2*time.Second))
+				at = min(max(at, now), now.Add(latenessMax))
 			} else {
 				at = at.Add(newParentGrace)
 			}

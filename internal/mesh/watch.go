@@ -15,6 +15,7 @@ const (
 	silenceDead    = 200 * time.Millisecond // at least, after the ping
 	stallMax       = time.Second            // a parent that is alive and does not advance
 	orphanPatience = 2 * time.Second
+	rootedPatience = 500 * time.Millisecond // with an orphaned parent, when another is fed by the source
 	refusedFor     = 3 * time.Second
 	stallRefused   = 20 * time.Second // doubled with each further stall
 	stallsMax      = 5
@@ -92,7 +93,7 @@ func (s *Station) checkParent(now mono.Time, p *peer, out *Output) {
 		s.expedite(now, p)
 		s.repairDue(now, out)
 	}
-	classes := p.parent.owed != 0 && now.Sub(p.parent.owed) > p.stallPatience()
+	classes := p.parent.owed != 0 && now.Sub(p.parent.owed) > s.stallPatience(now, p)
 	manifests := p == s.manifests && p.owedManifests != 0 && now.Sub(p.owedManifests) > p.manifestPatience()
 	switch {
 	case !classes && !manifests:
@@ -139,15 +140,31 @@ func (p *peer) manifestPatience() time.Duration {
 
 // stallPatience is how long a parent may bring nothing of what it owes: longer while it says that it has lost a parent
 // itself and looks for another, lest everybody below it does the same at the same moment.
-func (p *peer) stallPatience() time.Duration {
-	if p.path != nil {
-		for part := range wire.PartManifests {
-			if p.parent.want&(quarter<<part) != 0 && p.path.Parts[part].Hops == wire.HopsUnknown {
-				return orphanPatience
-			}
+func (s *Station) stallPatience(now mono.Time, p *peer) time.Duration {
+	if p.path == nil {
+		return stallMax
+	}
+	patience := stallMax
+	for part := range wire.PartManifests {
+		if p.parent.want&(quarter<<part) == 0 || p.path.Parts[part].Hops != wire.HopsUnknown {
+			continue
+		}
+		if s.hasRooted(now, p, part) {
+			return rootedPatience
+		}
+		patience = orphanPatience
+	}
+	return patience
+}
+
+// hasRooted reports whether anybody but p may bring a part and is known to be fed by the source, or is it.
+func (s *Station) hasRooted(now mono.Time, p *peer, part int) bool {
+	for _, q := range s.peers {
+		if q != p && (q.source || q.path != nil && q.isParent() && q.path.Parts[part].Hops != wire.HopsUnknown) && s.eligible(now, q, part) {
+			return true
 		}
 	}
-	return stallMax
+	return false
 }
 
 // askPositions asks all partners where they are when nothing has come for a while: is it the source that is silent, or

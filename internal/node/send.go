@@ -44,14 +44,14 @@ func (n *Node) drain(now mono.Time, st *station, out *Output) {
 	dials := slices.Clone(m.Dials)
 	hostile, idle := slices.Clone(m.Hostile), slices.Clone(m.Idle)
 	m.Reset()
-	for _, d := range dials {
-		n.dial(now, st, d, out)
-	}
 	for _, p := range hostile {
 		n.expel(now, link.ID(p), out)
 	}
 	for _, p := range idle {
 		n.release(now, st, link.ID(p), out)
+	}
+	for _, d := range dials { // after that: a dead link's address is dialled again, not met again
+		n.dial(now, st, d, out)
 	}
 }
 

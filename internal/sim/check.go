@@ -45,6 +45,7 @@ const (
 	loopSamples   = 5                      // in a row: longer than a second
 	samplePeriod  = 250 * time.Millisecond //
 	recovery      = 10 * time.Second       // after the last fault, everybody plays again
+	silence       = 2 * time.Second        // behind the play delay: less is lateness, and counted as such
 	startGrace    = 3 * time.Second        // a newcomer's time to start before its chunks are due
 )
 

@@ -120,7 +120,7 @@ func (w *World) checkPlaying() {
 		return
 	}
 	newest := len(w.published.chunks) - 1
-	for newest >= 0 && w.published.chunks[newest].at.Add(w.scenario.PlayDelay) > w.now {
+	for newest >= 0 && w.published.chunks[newest].at.Add(w.scenario.PlayDelay+silence) > w.now {
 		newest--
 	}
 	for i := range w.hosts {
