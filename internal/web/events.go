@@ -28,7 +28,7 @@ func newEvent(name string, v any) (event, error) {
 }
 
 // A hub looks at the node while somebody is subscribed, and tells the subscribers what changed. One that does not take its
-// events is dropped: browsers come back by themselves, and get everything anew.
+// events is dropped, in the middle of one if need be: browsers come back by themselves, and get everything anew.
 type hub struct {
 	look func(context.Context) ([]event, error)
 	poked,
@@ -42,8 +42,11 @@ type hub struct {
 	isShut bool
 }
 
-// A subscriber is one open event stream. Its channel is closed when it is dropped.
-type subscriber struct{ events chan event }
+// A subscriber is one open event stream.
+type subscriber struct {
+	events chan event
+	limit  func(time.Time) error // ends the write that is under way, or the next one, at that time
+}
 
 func newHub(look func(context.Context) ([]event, error)) *hub {
 	return &hub{
@@ -51,14 +54,14 @@ func newHub(look func(context.Context) ([]event, error)) *hub {
 	}
 }
 
-// subscribe returns nil when there are too many. The first one starts the looking.
-func (h *hub) subscribe() *subscriber {
+// subscribe returns nil when there are too many. The first one starts the looking. limit may be called until unsubscribe.
+func (h *hub) subscribe(limit func(time.Time) error) *subscriber {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.isShut || len(h.subs) >= SubscribersMax {
 		return nil
 	}
-	sub := &subscriber{events: make(chan event, eventsQueued)}
+	sub := &subscriber{events: make(chan event, eventsQueued), limit: limit}
 	for _, e := range h.last {
 		sub.events <- e
 	}
@@ -75,20 +78,28 @@ func (h *hub) subscribe() *subscriber {
 func (h *hub) unsubscribe(sub *subscriber) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.drop(sub)
+	h.remove(sub)
 }
 
-// drop removes a subscriber. h.mu is held.
-func (h *hub) drop(sub *subscriber) {
+// remove takes a subscriber from the list. h.mu is held.
+func (h *hub) remove(sub *subscriber) {
 	if _, ok := h.subs[sub]; !ok {
 		return
 	}
 	delete(h.subs, sub)
-	close(sub.events)
 	if len(h.subs) == 0 {
 		h.stop()
 		h.last = nil
 	}
+}
+
+// mayWrite gives a subscriber's next write its time. It returns false when there is to be none: the subscriber was dropped,
+// or the hub is closed.
+func (h *hub) mayWrite(sub *subscriber) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, is := h.subs[sub]
+	return is && !h.isShut && sub.limit(time.Now().Add(answerTime)) == nil
 }
 
 func (h *hub) poke() {
@@ -98,11 +109,15 @@ func (h *hub) poke() {
 	}
 }
 
+// close ends all streams, and waits until they have: politely, but for those that take longer than eventsLeave.
 func (h *hub) close() {
 	h.mu.Lock()
 	if !h.isShut {
 		h.isShut = true
 		close(h.closed)
+		for sub := range h.subs {
+			_ = sub.limit(time.Now().Add(eventsLeave)) // the connection is gone: so is the stream
+		}
 	}
 	h.mu.Unlock()
 	h.done.Wait()
@@ -135,7 +150,8 @@ func (h *hub) run(ctx context.Context) {
 	}
 }
 
-// tell gives the events that changed to everybody. ctx tells a hub that was left and subscribed to again.
+// tell gives the events that changed to everybody, and drops whom they cannot be queued for: it would take the queued ones
+// for as long as it likes, an answerTime each. ctx tells a hub that was left and subscribed to again.
 func (h *hub) tell(ctx context.Context, events []event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -150,7 +166,8 @@ func (h *hub) tell(ctx context.Context, events []event) {
 			select {
 			case sub.events <- e:
 			default:
-				h.drop(sub)
+				h.remove(sub)
+				_ = sub.limit(time.Now()) // it is in a write, or about to begin one; the connection ends with it
 			}
 		}
 	}
@@ -174,7 +191,8 @@ func (s *Server) snapshotEvents(ctx context.Context) ([]event, error) {
 }
 
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
-	sub := s.events.subscribe()
+	control := http.NewResponseController(w)
+	sub := s.events.subscribe(control.SetWriteDeadline)
 	if sub == nil {
 		w.Header().Set("Retry-After", "10")
 		fail(w, http.StatusServiceUnavailable, "too many event streams are open")
@@ -183,14 +201,10 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	defer s.events.unsubscribe(sub)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	control := http.NewResponseController(w)
 	alive := time.NewTicker(eventsKeepalive)
 	defer alive.Stop()
 	next := event("retry: 2000\n\n")
-	for {
-		if err := control.SetWriteDeadline(time.Now().Add(answerTime)); err != nil {
-			return
-		}
+	for s.events.mayWrite(sub) {
 		if _, err := w.Write(next); err != nil {
 			return
 		}
@@ -198,11 +212,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		select {
-		case e, ok := <-sub.events:
-			if !ok {
-				return
-			}
-			next = e
+		case next = <-sub.events:
 		case <-alive.C:
 			next = event(": alive\n\n")
 		case <-r.Context().Done():

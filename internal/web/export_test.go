@@ -2,6 +2,14 @@
 
 package web
 
+// Limits of event streams.
+const (
+	EventsQueued    = eventsQueued
+	EventsLeave     = eventsLeave
+	EventsKeepalive = eventsKeepalive
+	AnswerTime      = answerTime
+)
+
 // TuneRequest is the body of POST /api/v1/tune.
 type TuneRequest = tuneRequest
 

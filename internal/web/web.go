@@ -26,6 +26,7 @@ const (
 	eventsEvery      = time.Second // how often events look for changes
 	eventsSoonest    = 100 * time.Millisecond
 	eventsKeepalive  = 15 * time.Second
+	eventsLeave      = 500 * time.Millisecond // for the streams' last words, of the daemon's farewell
 	idleTime         = time.Minute
 	backendTime      = 5 * time.Second
 	socketWriteBytes = 256 << 10 // kernel buffer of a response; a player that pauses lives on it

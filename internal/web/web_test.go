@@ -3,7 +3,6 @@
 package web_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -105,13 +103,17 @@ type site struct {
 	server  *web.Server
 }
 
+func newServer(b *backend) *web.Server {
+	return web.NewServer(web.Config{
+		Backend: b, Log: slog.New(slog.DiscardHandler), Hosts: []string{"radio.lan"},
+		Listen: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "audio "+r.URL.Path) }),
+	})
+}
+
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{backend: &backend{snap: snapshot()}}
-	s.server = web.NewServer(web.Config{
-		Backend: s.backend, Log: slog.New(slog.DiscardHandler), Hosts: []string{"radio.lan"},
-		Listen: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "audio "+r.URL.Path) }),
-	})
+	s.server = newServer(s.backend)
 	s.Server = httptest.NewUnstartedServer(nil)
 	s.Config = s.server.HTTPServer()
 	s.Start()
@@ -368,134 +370,12 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// next reads one event.
-func next(t *testing.T, r *bufio.Reader) (name, data string) {
-	t.Helper()
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-		switch {
-		case key == "event":
-			name = value
-		case key == "data":
-			data = value
-		case line == "\n" && name != "":
-			return name, data
-		}
-	}
-}
-
-func TestEvents(t *testing.T) {
-	s := newSite(t)
-	a := s.ask(t, "GET", "/api/v1/events", "")
-	if got := a.header.Get("Content-Type"); got != "text/event-stream" {
-		t.Errorf("got %q", got)
-	}
-	r := bufio.NewReader(a.body)
-	for _, path := range []string{"status", "stations"} {
-		name, data := next(t, r)
-		if want := strings.TrimSpace(text(t, s.ask(t, "GET", "/api/v1/"+path, ""))); name != path || data != want {
-			t.Errorf("got %s %s, want %s %s", name, data, path, want)
-		}
-	}
-	began := time.Now()
-	s.backend.set(func(snap *web.Snapshot) {
-		snap.Stations = slices.Clone(snap.Stations)
-		snap.Stations[0].Title = "next"
-	})
-	s.server.Changed()
-	if name, data := next(t, r); name != "status" || !strings.Contains(data, `"title":"next"`) {
-		t.Errorf("got %s %s", name, data)
-	}
-	if name, _ := next(t, r); name != "stations" {
-		t.Errorf("got %s", name)
-	}
-	t.Logf("news after %v", time.Since(began))
-	s.server.Close()
-	if _, err := io.ReadAll(r); err != nil {
-		t.Errorf("after Close: %v", err)
-	}
-	if a := s.ask(t, "GET", "/api/v1/events", ""); a.code != 503 {
-		t.Errorf("a stream after Close: %d", a.code)
-	}
-}
-
-// Subscribers are bounded, and whoever left makes room.
-func TestEventsBounded(t *testing.T) {
-	s := newSite(t)
-	var open []answer
-	for range web.SubscribersMax {
-		a := s.ask(t, "GET", "/api/v1/events", "")
-		if a.code != 200 {
-			t.Fatalf("stream %d: %d", len(open), a.code)
-		}
-		open = append(open, a)
-	}
-	if a := s.ask(t, "GET", "/api/v1/events", ""); a.code != 503 {
-		t.Errorf("one more: %d", a.code)
-	}
-	closeAll(t, open[0].body)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if a := s.ask(t, "GET", "/api/v1/events", ""); a.code == 200 {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("no room after one left: %d", a.code)
-		}
-	}
-}
-
-// A subscriber that does not read is dropped alone.
-func TestSlowSubscriberIsDropped(t *testing.T) {
-	s := newSite(t)
-	slow, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeAll(t, slow)
-	if err = slow.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
-		t.Fatal(err)
-	}
-	if _, err = io.WriteString(slow, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	fast := bufio.NewReader(s.ask(t, "GET", "/api/v1/events", "").body)
-	next(t, fast)
-	next(t, fast)
-	for i := range 12 {
-		s.backend.set(func(snap *web.Snapshot) {
-			snap.Stations = slices.Clone(snap.Stations)
-			snap.Stations[0].Title = strings.Repeat(string(rune('a'+i)), 400<<10)
-		})
-		s.server.Changed()
-		for range 2 {
-			if name, data := next(t, fast); !strings.Contains(data, snapTitle(i)) {
-				t.Fatalf("news %d: the fast one got %s without it", i, name)
-			}
-		}
-	}
-	if err = slow.(*net.TCPConn).SetReadBuffer(1 << 20); err != nil {
-		t.Fatal(err)
-	}
-	if err = slow.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	got, err := io.ReadAll(slow)
-	if err != nil || bytes.Contains(got, []byte(snapTitle(11))) {
-		t.Errorf("the slow one was not dropped: %v after %d bytes", err, len(got))
-	}
-}
-
 func closeAll(t *testing.T, c io.Closer) {
 	t.Helper()
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
 }
-
-func snapTitle(i int) string { return strings.Repeat(string(rune('a'+i)), 100) }
 
 // Whatever is asked to be tuned in, the node is asked for a station with a valid link, or the answer says what is wrong.
 func FuzzTune(f *testing.F) {
