@@ -87,15 +87,15 @@ func (f *flacParser) parse(b []byte, end bool) (int, error) {
 func (f *flacParser) metadata(b []byte) (n int, more bool, err error) {
 	n = int(min(f.skip, int64(len(b))))
 	f.skip -= int64(n)
-	switch {
-	case f.stage == flacInComm:
+	if f.stage == flacInComm {
 		f.comments.write(b[:n])
-		if f.skip == 0 {
-			f.stage = flacMeta
-		}
-		return n, f.skip == 0, nil
-	case n > 0:
-		return n, f.skip == 0, nil
+	}
+	switch {
+	case f.skip > 0: // the block goes on, perhaps with none of it here yet
+		return n, false, nil
+	case f.stage == flacInComm, n > 0:
+		f.stage = flacMeta
+		return n, true, nil
 	case f.last:
 		return n, true, f.begin()
 	case len(b) < flacBlockHead:

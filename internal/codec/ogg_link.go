@@ -108,7 +108,7 @@ func (l *oggLink) piece(b []byte, last bool) error {
 		return nil
 	}
 	if l.index++; l.format == FormatOggOpus && l.index == 2 {
-		return l.ready(0)
+		return l.ready()
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func (l *oggLink) packet(b []byte) error {
 	case l.format == FormatOggVorbis && (l.index == 0 || l.index == 2):
 		l.packets = append(l.packets, bytes.Clone(b))
 		if l.index == 2 {
-			return l.ready(vorbisBitrate(l.packets[0]))
+			return l.ready()
 		}
 	case l.format == FormatOggOpus && l.index == 0:
 		l.packets = append(l.packets, bytes.Clone(b))
@@ -140,7 +140,7 @@ func (l *oggLink) packet(b []byte) error {
 		}
 		l.packets = append(l.packets, plainStreamInfo(b[infoAt:infoAt+streamInfoBytes]))
 	default: // FLAC: the first frame
-		if err := l.ready(0); err != nil {
+		if err := l.ready(); err != nil {
 			return err
 		}
 		return l.frame(b)
@@ -149,10 +149,13 @@ func (l *oggLink) packet(b []byte) error {
 }
 
 // ready is when all headers are there.
-func (l *oggLink) ready(bitrate int) error {
-	h, err := newHeader(l.format, bitrate, l.packets)
+func (l *oggLink) ready() error {
+	h, err := newHeader(l.format, 0, l.packets)
 	if err != nil {
 		return fmt.Errorf("%w: damaged %v stream: %w", ErrFormat, l.format, err)
+	}
+	if h.kind() == kindVorbis {
+		h.BitrateBPS = vorbisBitrate(h.Packets[0])
 	}
 	l.header = h
 	l.clock.follow(h)

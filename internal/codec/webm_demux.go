@@ -69,8 +69,8 @@ func (w *webmParser) parse(b []byte, end bool) (int, error) {
 		}
 		if w.search {
 			pos += w.passOver(b[pos:])
-			if w.search {
-				return pos, w.errSearch()
+			if err := w.errSearch(); w.search || err != nil {
+				return pos, err
 			}
 		}
 		id, size, head, v := readElement(b[pos:])
@@ -78,7 +78,7 @@ func (w *webmParser) parse(b []byte, end bool) (int, error) {
 			return pos, nil
 		}
 		if v == verdictNo || size > webmElementMax {
-			w.search = true
+			w.search, w.searched = true, 0
 			pos++
 			continue
 		}
@@ -104,13 +104,13 @@ func (w *webmParser) parse(b []byte, end bool) (int, error) {
 // passOver looks for the next cluster or the beginning of another file.
 func (w *webmParser) passOver(b []byte) int {
 	magic := appendID(nil, idCluster)
-	for i := range max(0, len(b)-len(magic)+1) {
+	n := max(0, len(b)-len(magic)+1)
+	for i := range n {
 		if id := string(b[i : i+len(magic)]); id == ebmlMagic || id == string(magic) && w.header.Format != FormatUnknown {
-			w.search, w.searched = false, 0
-			return i
+			w.search, n = false, i
+			break
 		}
 	}
-	n := max(0, len(b)-len(magic)+1)
 	w.searched += n
 	return n
 }
@@ -226,7 +226,6 @@ func (w *webmParser) begin() error {
 		return fmt.Errorf("%w: WebM with %s; send one track of Opus or Vorbis", ErrFormat, w.refused)
 	}
 	packets := [][]byte{w.chosen.private}
-	bitrate := 0
 	if w.chosen.codec == "A_VORBIS" {
 		sizes, body, ok := xiphSizes(w.chosen.private)
 		if !ok || len(sizes) != 3 {
@@ -240,7 +239,7 @@ func (w *webmParser) begin() error {
 		w.event.takeField("ALBUM", r.event.Album)
 		packets = [][]byte{ident, setup}
 	}
-	h, err := newHeader(FormatWebM, bitrate, packets)
+	h, err := newHeader(FormatWebM, 0, packets)
 	if err != nil {
 		return fmt.Errorf("%w: damaged WebM: %w", ErrFormat, err)
 	}
