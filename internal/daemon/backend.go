@@ -31,6 +31,7 @@ func (b *backend) Snapshot(ctx context.Context) (web.Snapshot, error) {
 		UDPPort: b.d.conn.Port(),
 		Uptime:  time.Since(b.d.begun),
 		Players: web.Players(b.players.Stats()),
+		Socket:  b.d.socket(),
 	}
 	err := b.d.loop.ask(ctx, func(n *node.Node, now mono.Time) { snap.Node = n.Status(now) })
 	if err != nil {
@@ -38,6 +39,15 @@ func (b *backend) Snapshot(ctx context.Context) (web.Snapshot, error) {
 	}
 	snap.Stations = b.d.aboutStations(snap.Node.Tuned)
 	return snap, nil
+}
+
+// socket counts what the socket and the loop's queue behind it did.
+func (d *Daemon) socket() web.Socket {
+	s := d.conn.Stats()
+	return web.Socket{
+		Received: s.Received, Oversized: s.Oversized + d.loop.oversized.Load(), ReadErrors: s.ReadErrors,
+		Overrun: d.loop.overrun.Load(), Sent: s.Sent, Segmented: s.Segmented, WriteErrors: s.WriteErrors,
+	}
 }
 
 // Tune implements web.Backend.

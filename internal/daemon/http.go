@@ -29,7 +29,6 @@ func (d *Daemon) startHTTP(doors *sync.WaitGroup, fail context.CancelCauseFunc) 
 	b := &backend{d: d, players: players}
 	p := &pages{web: web.NewServer(web.Config{Backend: b, Listen: players, Log: d.log})}
 	p.server = p.web.HTTPServer()
-	p.server.Handler = d.withSocketMetrics(p.server.Handler)
 	doors.Go(func() {
 		if err := p.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
 			fail(fmt.Errorf("serve the page: %w", err))

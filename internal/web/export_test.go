@@ -21,15 +21,3 @@ func (s *Server) Routes() []string {
 	}
 	return list
 }
-
-// A Metric is what docs/metrics.md says of each.
-type Metric struct{ Name, Kind, Help string }
-
-// Metrics lists all metrics, in order.
-func Metrics() []Metric {
-	list := make([]Metric, 0, 64)
-	for _, m := range metrics() {
-		list = append(list, Metric{m.name, m.kind, m.help})
-	}
-	return list
-}

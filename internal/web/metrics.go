@@ -58,7 +58,9 @@ func each(value func(node.StationStatus) float64) func(Snapshot) []sample {
 // metrics is the list of families, in the order in which they are written.
 func metrics() []metric {
 	var all []metric
-	for _, part := range [][]metric{nodeMetrics(), linkMetrics(), streamMetrics(), stationMetrics(), playerMetrics()} {
+	for _, part := range [][]metric{
+		nodeMetrics(), linkMetrics(), socketMetrics(), streamMetrics(), stationMetrics(), playerMetrics(),
+	} {
 		all = append(all, part...)
 	}
 	return all
@@ -166,6 +168,42 @@ func linkMetrics() []metric {
 				}
 				return list
 			},
+		},
+	}
+}
+
+func socketMetrics() []metric {
+	of := func(value func(Socket) uint64) func(Snapshot) []sample {
+		return count(func(s Snapshot) uint64 { return value(s.Socket) })
+	}
+	return []metric{
+		{
+			"streamer_socket_received_total", counter, "Datagrams read from the socket.",
+			of(func(s Socket) uint64 { return s.Received }),
+		},
+		{
+			"streamer_socket_oversized_total", counter, "Datagrams longer than any of ours, dropped.",
+			of(func(s Socket) uint64 { return s.Oversized }),
+		},
+		{
+			"streamer_socket_read_errors_total", counter, "Errors of the socket's reader.",
+			of(func(s Socket) uint64 { return s.ReadErrors }),
+		},
+		{
+			"streamer_socket_overrun_total", counter, "Datagrams dropped because the node was behind.",
+			of(func(s Socket) uint64 { return s.Overrun }),
+		},
+		{
+			"streamer_socket_sent_total", counter, "Datagrams that the system took.",
+			of(func(s Socket) uint64 { return s.Sent }),
+		},
+		{
+			"streamer_socket_segmented_total", counter, "Of the datagrams sent, those by segmentation offload.",
+			of(func(s Socket) uint64 { return s.Segmented }),
+		},
+		{
+			"streamer_socket_write_errors_total", counter, "Datagrams that the system refused.",
+			of(func(s Socket) uint64 { return s.WriteErrors }),
 		},
 	}
 }

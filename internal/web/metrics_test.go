@@ -18,35 +18,41 @@ var update = flag.Bool("update", false, "rewrite the table in docs/metrics.md")
 
 const metricsDoc = "../../docs/metrics.md"
 
-// The document lists every metric with its kind and help, as they are.
+// The document lists every metric that the answer has, with its kind and help, in its order.
 func TestMetricsAreDocumented(t *testing.T) {
 	doc, err := os.ReadFile(metricsDoc)
 	if err != nil {
 		t.Fatal(err)
 	}
+	site := newSite(t)
+	families := regexp.MustCompile(`(?m)^# HELP (\S+) (.*)\n# TYPE (\S+) (.*)$`)
 	var table strings.Builder
 	table.WriteString("| Metric | Kind | What |\n|---|---|---|\n")
-	for _, m := range append(web.Metrics(), web.Metric{
-		Name: "streamer_scrape_seconds", Kind: "gauge", Help: "Time that this answer took.",
-	}) {
-		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", m.Name, m.Kind, m.Help)
+	for _, m := range families.FindAllStringSubmatch(text(t, site.ask(t, "GET", "/metrics", "")), -1) {
+		if m[1] != m[3] {
+			t.Errorf("the help of %s is followed by the kind of %s", m[1], m[3])
+		}
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", m[1], m[4], m[2])
 	}
 	head, rest, ok := strings.Cut(string(doc), "| Metric |")
 	if !ok {
 		t.Fatalf("%s has no table", metricsDoc)
 	}
-	if _, tail, _ := strings.Cut(rest, "\n\n"); *update {
-		text := strings.TrimSuffix(head+table.String()+"\n"+tail, "\n\n") + "\n"
-		if err := os.WriteFile(metricsDoc, []byte(strings.TrimRight(text, "\n")+"\n"), 0o644); err != nil {
+	_, tail, _ := strings.Cut(rest, "\n\n") // what follows the table
+	want := strings.TrimRight(head+table.String()+"\n"+tail, "\n") + "\n"
+	switch {
+	case *update:
+		if err := os.WriteFile(metricsDoc, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	} else if !strings.Contains(string(doc), table.String()) {
+	case string(doc) != want:
 		t.Errorf("%s does not list the metrics as they are: go test ./internal/web -run TestMetricsAreDocumented -update",
 			metricsDoc)
 	}
 }
 
-// Every counter of the core reaches the metrics: each is set to a number of its own, which must be in the text.
+// Every counter of the core and of the socket reaches the metrics: each is set to a number of its own, which must be in the
+// text.
 func TestEveryCounterIsAMetric(t *testing.T) {
 	s := newSite(t)
 	names := map[string]string{}
@@ -72,10 +78,11 @@ func TestEveryCounterIsAMetric(t *testing.T) {
 			}
 		}
 		fill("Counters", reflect.ValueOf(&snap.Node.Counters).Elem())
+		fill("Socket", reflect.ValueOf(&snap.Socket).Elem())
 	})
-	text := text(t, s.ask(t, "GET", "/metrics", ""))
+	body := text(t, s.ask(t, "GET", "/metrics", ""))
 	for number, path := range names {
-		if !strings.Contains(text, " "+number+"\n") {
+		if !strings.Contains(body, " "+number+"\n") {
 			t.Errorf("%s is in no metric", path)
 		}
 	}

@@ -59,6 +59,7 @@ type Snapshot struct {
 	Node         node.Status
 	Stations     []Station // all that are known; every one in Node.Tuned is among them
 	Players      Players
+	Socket       Socket
 }
 
 // A Station is what is known about a station beside how this node carries it. The texts come from its broadcaster.
@@ -84,4 +85,15 @@ type Players struct {
 	Slow    uint64
 	Refused uint64
 	Bytes   uint64
+}
+
+// A Socket counts datagrams at the UDP socket and in the queue behind it.
+type Socket struct {
+	Received    uint64 // read
+	Oversized   uint64 // longer than any of ours, dropped
+	ReadErrors  uint64
+	Overrun     uint64 // dropped because the node was behind
+	Sent        uint64 // that the system took
+	Segmented   uint64 // of them, by segmentation offload
+	WriteErrors uint64 // that the system refused
 }
