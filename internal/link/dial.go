@@ -17,7 +17,7 @@ import (
 const (
 	dialMax    = 5 * time.Second
 	dialPause  = 250 * time.Millisecond // doubles with each attempt, and varies by an eighth
-	dialPauses = 3                      // doublings
+	dialPauses = 2                      // doublings: a host that comes back is met within a second
 	initTries  = 3                      // then the cookie may be stale: ask for another
 	aliveFor   = 12 * time.Second       // since a link was heard; it is silent for 10 s when it is idle
 )

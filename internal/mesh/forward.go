@@ -66,6 +66,9 @@ func (s *Station) pushManifest(e *epoch, m *manifest, from *peer, out *Output) {
 // startCursor begins a backlog of the classes in mask from seq of e on.
 func (s *Station) startCursor(now mono.Time, p *peer, e *epoch, seq uint32, mask uint16) {
 	c := &p.child
+	if e == s.newest() && seq >= s.released(e) && c.cursor == nil {
+		return // there is no past: all of it will be pushed
+	}
 	if c.cursor == nil {
 		s.cursors = append(s.cursors, p)
 	} else if c.cursor.num < e.num || c.cursor == e && c.pos < seq {
@@ -93,6 +96,11 @@ func (s *Station) runCursors(now mono.Time, out *Output) {
 		if p.child.cursor != nil {
 			i++
 		}
+	}
+	if n := len(s.cursors); n > 1 { // the one that comes first takes what upload there is
+		first := s.cursors[0]
+		copy(s.cursors, s.cursors[1:])
+		s.cursors[n-1] = first
 	}
 }
 

@@ -30,6 +30,9 @@ var queueFor = [...]time.Duration{mesh.Push: 2 * time.Second, mesh.Repair: 400 *
 // queueMax is how many chunks and manifests wait at most, by priority: pushes for 4,000 children and a few repairs.
 var queueMax = [...]int{mesh.Push: 16384, mesh.Repair: 1024, mesh.Backlog: 1024}
 
+// popOrder is the two orders in which audio is sent: what is live first.
+var popOrder = [2][len(queueMax)]mesh.Priority{{mesh.Push, mesh.Backlog, mesh.Repair}, {mesh.Push, mesh.Repair, mesh.Backlog}}
+
 // ipBytes is the size of the IP packet around a UDP payload.
 func ipBytes(to netip.AddrPort, payload int) int {
 	if a := to.Addr(); a.Is4() || a.Is4In6() {
@@ -47,6 +50,7 @@ type uplink struct {
 	tokens int64 // bytes; control may take it below zero
 	filled mono.Time
 	queue  [len(queueMax)]fifo
+	turn   int    // backlogs and repairs take turns: in which order pop looks
 	Late   uint64 // dropped because they waited too long, or the queue was full
 
 	bytes    uint64 // sent in the current span
@@ -186,13 +190,16 @@ func (q *queued) is(st *station, s *mesh.Send, id link.ID) bool {
 // pop returns the next audio to send, if the upload allows any now.
 func (u *uplink) pop(now mono.Time) (queued, bool) {
 	u.refill(now)
-	for p := range u.queue {
+	for _, p := range popOrder[u.turn] {
 		for q := &u.queue[p]; q.len() > 0; {
 			late := now.Sub(q.items[q.head].since) > queueFor[p]
 			if !late && u.tokens <= 0 {
 				return queued{}, false
 			}
 			if next := q.take(); !late {
+				if p != mesh.Push {
+					u.turn ^= 1
+				}
 				return next, true
 			}
 			u.Late++
