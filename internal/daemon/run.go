@@ -19,14 +19,15 @@ const (
 	leaveTime    = 250 * time.Millisecond // the node goes on for so long after it said that it leaves
 )
 
-// errAsked is the cause of an end that somebody asked for, or that the last input brought.
+// errAsked is the cause of an end that somebody asked for, by whatever way, or that the last input brought.
 var errAsked = errors.New("asked to stop")
 
-// Run serves until ctx ends, then leaves politely and returns nil. It ends on its own with an error when a door breaks, and
-// with nil when somebody asked it to stop or, with BroadcastOptions.Once, when everything was played.
+// Run serves until ctx ends, whatever the cause, then leaves politely and returns nil. It ends on its own with an error when
+// a door breaks, and with nil when somebody asked it to stop or, with BroadcastOptions.Once, when everything was played.
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.Close()) }()
-	ctx, fail := context.WithCancelCause(ctx)
+	asked := ctx.Done()
+	ctx, fail := context.WithCancelCause(context.WithoutCancel(ctx)) // so that its causes are ours
 	defer fail(nil)
 	loopCtx, endLoop := context.WithCancel(context.WithoutCancel(ctx))
 	defer endLoop()
@@ -38,10 +39,11 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	doors.Go(func() { d.stations.run(ctx) })
 	doors.Go(func() {
 		select {
+		case <-asked:
 		case <-d.stop:
-			fail(errAsked)
 		case <-ctx.Done():
 		}
+		fail(errAsked)
 	})
 	d.startSource(ctx, &doors, fail)
 	web := d.startHTTP(&doors, fail)
@@ -60,7 +62,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		d.log.Warn("socket not closed", keyError, err)
 	}
 	socket.Wait()
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errAsked) && !errors.Is(cause, context.Canceled) {
+	if cause := context.Cause(ctx); !errors.Is(cause, errAsked) {
 		return cause
 	}
 	return nil
