@@ -131,11 +131,11 @@ func overhead(t *testing.T, kbps int, loss float64, listeners int, window time.D
 	return e
 }
 
-// writeResults writes a page of results, when this is the long run and it went well.
+// writeResults writes a page of results when this is the long run; what failed is in its figures.
 func writeResults(t *testing.T, name, page, test string) {
 	t.Helper()
 	t.Log("\n" + page)
-	if !long || t.Failed() {
+	if !long {
 		return
 	}
 	page += fmt.Sprintf("\n%s, with `LAB_LONG=1 go test -tags lab -run '^%s$' -count 1 -v ./lab/` as root on %s.\n",

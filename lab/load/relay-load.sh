@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 counts=("$@")
 ((${#counts[@]})) || counts=(100 500 1000 2000)
 duration=${DURATION:-30s}
+window=65 # seconds
 work=$(mktemp -d)
 pids=()
 cleanup() {
@@ -54,7 +55,8 @@ out=docs/results/relay-load.md
 
 		One \`streamer relay\` feeds N listeners: real links over UDP on loopback, each verifies everything that it gets
 		(\`lab/load\`). MP3 at 128 kbit/s, $duration after everybody had settled; processor time of the relay's own process, the
-		kernel's share included, and growth of its resident memory from before the first listener to the end.
+		kernel's share included, and growth of its resident memory from before the first listener, when it held its 60 s of the
+		stream already, to the end.
 		On loopback the kernel does the receiver's part of each datagram in the sender's time.
 
 		Goal (design, section 6): at most 58 us of CPU a second and 2 kB for each. Icecast 2.4.4 on a machine of this kind:
@@ -76,7 +78,7 @@ for n in "${counts[@]}"; do
 	relay=$!
 	pids+=("$relay")
 	ready "$work/relay.json" "$work/relay.log"
-	sleep 5
+	sleep "$window" # its window of the stream is full then: what grows after that is the listeners'
 	"${nice[@]}" "$work/load" -row -link "streamerp2p://$station?peer=127.0.0.1:$(field "$work/relay.json" udp)" \
 		-n "$n" -joins 100 -settle 10s -duration "$duration" -pid "$relay" | tee -a "$out"
 	kill "$relay"
