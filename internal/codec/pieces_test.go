@@ -147,3 +147,32 @@ func TestOggShortLinks(t *testing.T) {
 		})
 	}
 }
+
+// buttLink is a whole link as butt 0.1.37 sent it whose title changed at once: one page with two frames of silence, the second
+// of 2,519 samples.
+const buttLink = "OggS\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00EQ\xeb\r\x00\x00\x00\x000\xbd=i\x013" +
+	"\x7fFLAC\x01\x00\x00\x00fLaC\x00\x00\x00\"\x10\x00\x10\x00\x00\x00\x00\x00\x00\x00\n\xc4B\xf0\x00\x00\x00\x00" +
+	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
+	"OggS\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00EQ\xeb\r\x01\x00\x00\x00\xee\xd4/:\x01,\x84\x00\x00( \x00\x00\x00" +
+	"reference libFLAC 1.4.2 20221022\x00\x00\x00\x00" +
+	"OggS\x00\x04\xd7\x19\x00\x00\x00\x00\x00\x00EQ\xeb\r\x02\x00\x00\x00G\x7f8\x8a\x02\x0e\x10" + buttFirst + buttLast
+
+const (
+	buttFirst = "\xff\xf8\xc9\x18\x00\xc2\x00\x00\x00\x00\x00\x00\xb8\xee"
+	buttLast  = "\xff\xf8y\x18\x01\t\xd6\xfc\x00\x00\x00\x00\x00\x00E\a"
+)
+
+func TestButtsShortLink(t *testing.T) {
+	t.Parallel()
+	const times = 3
+	var got []codec.Frame
+	for _, i := range checkPieces(t, bytes.Repeat([]byte(buttLink), times), 14) {
+		if i.Kind == codec.ItemFrame {
+			got = append(got, i.Frame)
+		}
+	}
+	want := slices.Repeat([]codec.Frame{{Data: []byte(buttFirst), Samples: 4096}, {Data: []byte(buttLast), Samples: 2519}}, times)
+	if !slices.EqualFunc(got, want, func(a, b codec.Frame) bool { return bytes.Equal(a.Data, b.Data) && a.Samples == b.Samples }) {
+		t.Errorf("%d frames: %x, want %x", len(got), got, want)
+	}
+}

@@ -74,6 +74,45 @@ func TestPlaySamples(t *testing.T) {
 	}
 }
 
+// A tool begins an Ogg link with every title, whenever that is: after two packets (as butt did with Ogg FLAC when its title
+// was set at once), one, or none.
+func TestPlayShortLinks(t *testing.T) {
+	for _, format := range []tools.Format{tools.Vorbis, tools.Opus, tools.OggFLAC} {
+		t.Run(strings.ReplaceAll(string(format), "/", "-"), func(t *testing.T) {
+			var chain []byte
+			var want []string
+			for _, length := range []time.Duration{150 * time.Millisecond, time.Millisecond, time.Second} {
+				file, err := tools.Sample(t.Context(), t.TempDir(), format, length)
+				if err != nil {
+					t.Fatal(err)
+				}
+				link, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				frames, err := tools.Frames(t.Context(), file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				chain, want = append(chain, link...), append(want, frames...)
+			}
+			file := filepath.Join(t.TempDir(), "chain.ogg")
+			if err := os.WriteFile(file, chain, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				s := begin(t, ingest.PlayerConfig{Inputs: []string{file}, Once: true})
+				if err := <-s.ended; err != nil {
+					t.Fatal(err)
+				}
+				if d := tools.Compare(want, s.hashes()); !d.Whole() || len(s.epochs) != 1 {
+					t.Errorf("what was published in %d epochs is not the chain: %v", len(s.epochs), d)
+				}
+			})
+		})
+	}
+}
+
 func makeSamples(t *testing.T) map[tools.Format]string {
 	t.Helper()
 	dir := t.TempDir()

@@ -5,6 +5,9 @@ package tools
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -12,15 +15,44 @@ import (
 	"strings"
 )
 
-// Frames returns the hash of each packet of the first audio stream of a file, in order, as ffmpeg's demuxers find them:
-// nothing is decoded. Equal audio in different containers has equal hashes.
+// Frames returns the hash of each packet of the first audio stream of a file, in order: nothing is decoded. Equal audio in
+// different containers has equal hashes. An Ogg file may be a chain; it is read here, all others by ffmpeg's demuxers.
 func Frames(ctx context.Context, file string) ([]string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var hashes []string
+	if bytes.HasPrefix(data, []byte(oggCapture)) {
+		hashes, err = oggFrames(data)
+	} else {
+		hashes, err = ffmpegFrames(ctx, file)
+	}
+	if err == nil && len(hashes) == 0 {
+		err = errors.New("no packets")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return hashes, nil
+}
+
+func oggFrames(data []byte) (hashes []string, err error) {
+	packets, err := oggPackets(data)
+	for _, p := range packets {
+		sum := md5.Sum(p)
+		hashes = append(hashes, hex.EncodeToString(sum[:]))
+	}
+	return hashes, err
+}
+
+func ffmpegFrames(ctx context.Context, file string) ([]string, error) {
 	var out bytes.Buffer
 	cmd := command(ctx, "ffmpeg", "-hide_banner", "-loglevel", "error", "-i", file,
 		"-map", "0:a:0", "-c", "copy", "-f", "framehash", "-hash", "md5", "-")
 	cmd.Stdout = &out
 	if err := run(cmd); err != nil {
-		return nil, fmt.Errorf("hash the packets of %s (apt-get install ffmpeg): %w", file, err)
+		return nil, fmt.Errorf("hash the packets (apt-get install ffmpeg): %w", err)
 	}
 	var hashes []string
 	last := 0 // bytes of the last packet
@@ -40,9 +72,6 @@ func Frames(ctx context.Context, file string) ([]string, error) {
 		} else if cut {
 			hashes = hashes[:len(hashes)-1]
 		}
-	}
-	if len(hashes) == 0 {
-		return nil, fmt.Errorf("no packets in %s", file)
 	}
 	return hashes, nil
 }
