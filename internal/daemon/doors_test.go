@@ -50,6 +50,16 @@ func names(text, pattern string) []string {
 	return list
 }
 
+// documented are the metrics in docs/metrics.md.
+func documented(t *testing.T) []string {
+	t.Helper()
+	doc, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names(string(doc), "(?m)^\\| `(\\S+)` ")
+}
+
 func TestDoors(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "ready.json")
@@ -74,11 +84,7 @@ func TestDoors(t *testing.T) {
 	if !strings.Contains(body, "\nstreamer_socket_overrun_total 0\n") {
 		t.Errorf("metrics: %d, without the socket's:\n%s", code, body)
 	}
-	doc, err := os.ReadFile("../../docs/metrics.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown, listed := names(body, "(?m)^# HELP (\\S+) "), names(string(doc), "(?m)^\\| `(\\S+)` ")
+	shown, listed := names(body, "(?m)^# HELP (\\S+) "), documented(t)
 	if !slices.Equal(shown, listed) {
 		t.Errorf("metrics of a node: %v\nin docs/metrics.md: %v", shown, listed)
 	}
