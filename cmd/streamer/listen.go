@@ -21,7 +21,7 @@ const silenceNotice = 8 * time.Second
 
 type listenCmd struct {
 	Station string `arg:"" help:"A streamerp2p: link, a station id, or a name from the list."`
-	Output  string `placeholder:"FILE|-" help:"Write the audio to a file, or to standard output."`
+	Output  string `placeholder:"FILE|-" help:"Write the audio to a file until the broadcaster ends the stream, or to standard output, which waits 45 s for one who comes back."`
 	Player  string `placeholder:"auto|none|COMMAND" help:"What plays it: auto finds one; a command gets the address, or, when it ends in -, the audio (auto; none with --output)."`
 	nodeFlags
 }
@@ -53,6 +53,7 @@ func (c *listenCmd) Run(p *program, g *globalFlags) error {
 	case "":
 	case "-":
 		l.output, words = nopCloser{p.stdout}, p.stderr
+		l.grace = playback.EndGrace // who reads it is most likely a player
 	default:
 		f, err := os.Create(c.Output)
 		if err != nil {
@@ -70,6 +71,7 @@ type listening struct {
 	words   io.Writer // for people; not standard output when that carries the audio
 	station identity.StationID
 	output  io.WriteCloser   // nil: none
+	grace   time.Duration    // for a station that ends: how long output stays open
 	player  *playback.Player // nil: none
 }
 
@@ -109,7 +111,7 @@ func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Read
 }
 
 func (l *listening) write(ctx context.Context, channel *playback.Channel) error {
-	err := playback.CopyTo(ctx, channel, l.output)
+	err := playback.CopyTo(ctx, channel, l.output, l.grace)
 	if errors.Is(err, syscall.EPIPE) { // who read it has heard enough
 		err = nil
 	}
@@ -118,7 +120,9 @@ func (l *listening) write(ctx context.Context, channel *playback.Channel) error 
 
 func (l *listening) play(ctx context.Context, channel *playback.Channel, ready daemon.Ready) error {
 	fmt.Fprintf(l.words, "%-7s %s\n", "player", l.player.Command[0])
-	audio := func(ctx context.Context, w io.Writer) error { return playback.CopyTo(ctx, channel, w) }
+	audio := func(ctx context.Context, w io.Writer) error {
+		return playback.CopyTo(ctx, channel, w, playback.EndGrace)
+	}
 	return l.player.Run(ctx, ready.HTTP+"listen/"+l.station.String(), audio, l.p.stderr)
 }
 

@@ -3,6 +3,7 @@
 package playback
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -233,6 +234,18 @@ func (c *Channel) start() (number uint64, s state, ok bool) {
 		}
 	}
 	return 0, state{}, false
+}
+
+// endOr returns the index of the end that the station is at, or instead. c.mu is held.
+func (c *Channel) endOr(instead int) int {
+	if c.now.header == nil {
+		for i, it := range slices.Backward(c.items) {
+			if it.kind == itemEnd {
+				return i
+			}
+		}
+	}
+	return instead
 }
 
 // nextEvent returns the first event at or after items[i].

@@ -27,13 +27,13 @@ type feed struct {
 	header  codec.Header
 	event   codec.Event
 	titles  *titler // nil: no ICY blocks
-	ended   bool    // the last item was the station's end
+	ended   bool    // the station has, and has not begun again
 }
 
 // A delivery says where a feed's bytes go.
 type delivery struct {
 	write func([]byte) error // the bytes are valid during the call
-	grace time.Duration      // stay this long after the station's end
+	grace time.Duration      // stay this long after the station's end; 0 ends there, though more may follow
 	skip  bool               // a reader that fell behind goes on at a new start point
 }
 
@@ -126,6 +126,10 @@ func (f *feed) fill(out *[]byte, d delivery) (<-chan struct{}, error) {
 	}
 	var raw []byte
 	for i, it := range f.taken {
+		if it.kind == itemEnd && d.grace == 0 {
+			*out = f.titles.append(*out, f.mux.End(nil))
+			return nil, errEnded
+		}
 		if raw, err = f.append(raw[:0], it); err == nil && i == len(f.taken)-1 && changed != nil {
 			raw = f.mux.Flush(raw)
 		}
@@ -170,7 +174,6 @@ func (f *feed) take() (<-chan struct{}, error) {
 
 // append appends what the player gets for one item.
 func (f *feed) append(dst []byte, it item) ([]byte, error) {
-	f.ended = it.kind == itemEnd
 	switch it.kind {
 	case codec.ItemFrame:
 		return f.mux.Frame(dst, codec.Frame{Data: it.data, Samples: int(it.samples)}), nil
@@ -179,7 +182,10 @@ func (f *feed) append(dst []byte, it item) ([]byte, error) {
 	case codec.ItemEvent:
 		f.event = *it.event
 	case codec.ItemHeader:
+		f.ended = false
 		return f.change(dst, *it.header)
+	case itemEnd:
+		f.ended = true
 	}
 	return dst, nil
 }
@@ -208,14 +214,14 @@ func (f *feed) change(dst []byte, h codec.Header) ([]byte, error) {
 	return f.mux.Start(dst), nil
 }
 
-// rejoin goes on at a new start point, with a gap for what was missed.
+// rejoin goes on at a new start point, with a gap for what was missed; at its end when the station has ended.
 func (f *feed) rejoin() error {
 	c := f.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	number, s, ok := c.start()
 	if !ok {
-		number = c.first + uint64(len(c.items))
+		number = c.first + uint64(c.endOr(len(c.items)))
 		f.taken = append(f.taken, item{kind: codec.ItemGap})
 	} else {
 		f.taken = append(f.taken, item{kind: codec.ItemGap}, item{kind: codec.ItemHeader, header: s.header},

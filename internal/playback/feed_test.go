@@ -33,10 +33,10 @@ func (r *recording) Write(p []byte) (int, error) {
 	return r.Buffer.Write(p)
 }
 
-func record(ctx context.Context, c *playback.Channel) *recording {
+func record(ctx context.Context, c *playback.Channel, grace time.Duration) *recording {
 	r := &recording{done: make(chan struct{})}
 	go func() {
-		r.err = playback.CopyTo(ctx, c, r)
+		r.err = playback.CopyTo(ctx, c, r, grace)
 		close(r.done)
 	}()
 	return r
@@ -74,7 +74,7 @@ func TestSourceRestarts(t *testing.T) {
 		s := newShow(t, r, 12, 48000)
 		synctest.Test(t, func(t *testing.T) {
 			c := playback.NewChannel(r.name)
-			rec := record(t.Context(), c)
+			rec := record(t.Context(), c, playback.EndGrace)
 			c.Begin(1)
 			live(c, s.chunks)
 			c.End()
@@ -106,6 +106,81 @@ func TestSourceRestarts(t *testing.T) {
 	}
 }
 
+// A copy without grace ends when the station does, with all of it; who comes back begins another.
+func TestCopyEndsWithTheStation(t *testing.T) {
+	for _, r := range recipes() {
+		s := newShow(t, r, 12, 48000)
+		synctest.Test(t, func(t *testing.T) {
+			c := playback.NewChannel(r.name)
+			rec := record(t.Context(), c, 0)
+			c.Begin(1)
+			live(c, s.chunks)
+			ended := time.Now()
+			c.End()
+			if <-rec.done; rec.err != nil {
+				t.Errorf("%s: %v", r.name, rec.err)
+			}
+			if took := time.Since(ended); took > time.Second {
+				t.Errorf("%s: over %v after the end", r.name, took)
+			}
+			if got := frameHashes(t, rec.Bytes(), r.demuxer); !slices.Equal(got, s.hashes) {
+				t.Errorf("%s: got %d frames, want %d", r.name, len(got), len(s.hashes))
+			}
+		})
+	}
+}
+
+// It ends there too when the station has begun again before the writer came to the end, and when the writer fell out of
+// the ring meanwhile.
+func TestSlowCopyEndsWithTheStation(t *testing.T) {
+	r := recipeOf(t, "mp3")
+	s := newShow(t, r, 20, 48000)
+	synctest.Test(t, func(t *testing.T) {
+		c := playback.NewChannel("begins again")
+		c.Begin(1)
+		feed(c, s.chunks)
+		w := &stalling{stall: time.Minute}
+		done := make(chan error)
+		go func() { done <- playback.CopyTo(t.Context(), c, w, 0) }()
+		synctest.Wait()
+		c.End()
+		c.Begin(2)
+		feed(c, s.chunks)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if got := frameHashes(t, w.Bytes(), r.demuxer); len(got) >= len(s.hashes) ||
+			!slices.Equal(got, s.hashes[len(s.hashes)-len(got):]) {
+			t.Errorf("got %d frames, which are not the end of the first %d", len(got), len(s.hashes))
+		}
+	})
+	for _, grace := range []time.Duration{0, playback.EndGrace} {
+		synctest.Test(t, func(t *testing.T) {
+			c := playback.NewChannel("ends")
+			c.Begin(1)
+			feed(c, s.chunks)
+			w := &stalling{stall: time.Minute}
+			done := make(chan error)
+			go func() { done <- playback.CopyTo(t.Context(), c, w, grace) }()
+			synctest.Wait()
+			for epoch := range uint32(5) {
+				c.Begin(2 + epoch)
+				feed(c, s.chunks)
+			}
+			c.End()
+			c.Gap(1)
+			feed(c, s.chunks[len(s.chunks)-3:]) // stragglers begin nothing
+			began := time.Now()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if took, most := time.Since(began), time.Minute+grace; took > most {
+				t.Errorf("grace %v: took %v, want %v at most", grace, took, most)
+			}
+		})
+	}
+}
+
 // Other parameters of the same format make a new link of the chain, or the frames just go on.
 func TestParametersChange(t *testing.T) {
 	for _, name := range []string{"mp3", "aac", "vorbis", "oggflac", "flac"} {
@@ -113,7 +188,7 @@ func TestParametersChange(t *testing.T) {
 		a, b := newShow(t, r, 12, 48000), newShow(t, r, 12, 44100)
 		synctest.Test(t, func(t *testing.T) {
 			c := playback.NewChannel(r.name)
-			rec := record(t.Context(), c)
+			rec := record(t.Context(), c, playback.EndGrace)
 			c.Begin(1)
 			live(c, a.chunks)
 			c.Begin(2)
@@ -144,7 +219,7 @@ func TestFormatChanges(t *testing.T) {
 	a, b := newShow(t, r, 12, 48000), newShow(t, recipeOf(t, "mp3"), 12, 48000)
 	synctest.Test(t, func(t *testing.T) {
 		c := playback.NewChannel("x")
-		rec := record(t.Context(), c)
+		rec := record(t.Context(), c, playback.EndGrace)
 		c.Begin(1)
 		live(c, a.chunks)
 		c.Begin(2)
@@ -164,7 +239,7 @@ func TestGapAndSilence(t *testing.T) {
 		s := newShow(t, r, 12, 48000)
 		synctest.Test(t, func(t *testing.T) {
 			c := playback.NewChannel(r.name)
-			rec := record(t.Context(), c)
+			rec := record(t.Context(), c, playback.EndGrace)
 			c.Begin(1)
 			before, after := s.split(5 * time.Second)
 			live(c, before)
@@ -200,7 +275,7 @@ func TestBatching(t *testing.T) {
 	s := newShow(t, recipeOf(t, "mp3"), 20, 48000)
 	synctest.Test(t, func(t *testing.T) {
 		c := playback.NewChannel("x")
-		rec := record(t.Context(), c)
+		rec := record(t.Context(), c, playback.EndGrace)
 		c.Begin(1)
 		before, after := s.split(8 * time.Second)
 		live(c, before)
@@ -229,7 +304,7 @@ func TestCopyToSkips(t *testing.T) {
 		c := playback.NewChannel("x")
 		w := &stalling{stall: 5 * time.Minute}
 		done := make(chan error)
-		go func() { done <- playback.CopyTo(t.Context(), c, w) }()
+		go func() { done <- playback.CopyTo(t.Context(), c, w, playback.EndGrace) }()
 		for epoch := range uint32(12) {
 			c.Begin(epoch)
 			live(c, s.chunks)
@@ -276,17 +351,17 @@ func TestCopyToEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := playback.NewChannel("x")
 		ctx, cancel := context.WithCancel(t.Context())
-		waiting, playing := record(ctx, playback.NewChannel("silent")), record(ctx, c)
+		waiting, playing := record(ctx, playback.NewChannel("silent"), playback.EndGrace), record(ctx, c, playback.EndGrace)
 		c.Begin(1)
 		feed(c, s.chunks)
-		if err := playback.CopyTo(ctx, c, broken{}); !errors.Is(err, errDisk) {
+		if err := playback.CopyTo(ctx, c, broken{}, 0); !errors.Is(err, errDisk) {
 			t.Errorf("a writer that fails: got %v", err)
 		}
 		cancel()
 		if !waiting.over() || waiting.err != nil || !playing.over() || playing.err != nil {
 			t.Errorf("ctx ended: got %v and %v", waiting.err, playing.err)
 		}
-		closed := record(t.Context(), c)
+		closed := record(t.Context(), c, playback.EndGrace)
 		synctest.Wait()
 		c.Close()
 		c.Close()
@@ -348,7 +423,7 @@ func FuzzChannel(f *testing.F) {
 		c.End()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := playback.CopyTo(ctx, c, &bytes.Buffer{}); err != nil {
+		if err := playback.CopyTo(ctx, c, &bytes.Buffer{}, 0); err != nil {
 			t.Fatal(err)
 		}
 	})
