@@ -4,8 +4,8 @@
 // Numbers are big-endian, every format states its length or carries it, and every parser refuses what is cut short.
 // Parsers return static errors and slices of their input; they allocate nothing. The caller owns all memory.
 //
-// A datagram is one UDP payload: a handshake datagram (HELLO, COOKIE, INIT, RESP) or DATA, which seals a sequence of
-// messages. docs/protocol/links.md specifies all of them.
+// A datagram is one UDP payload: a handshake datagram (HELLO, COOKIE, INIT, RESP), DATA, which seals a sequence of messages
+// of a link, or ASK and ANSWER, which seal one message each without a link. docs/protocol specifies all of them.
 package wire
 
 import "errors"
@@ -35,6 +35,7 @@ var (
 	ErrVersion   = errors.New("wire: unknown version")
 	ErrType      = errors.New("wire: unknown type")
 	ErrMalformed = errors.New("wire: malformed")
+	ErrSignature = errors.New("wire: not signed by its station")
 )
 
 // DatagramType is the low 4 bits of a datagram's first byte.
@@ -47,6 +48,8 @@ const (
 	DatagramInit   DatagramType = 3
 	DatagramResp   DatagramType = 4
 	DatagramData   DatagramType = 5
+	DatagramAsk    DatagramType = 6
+	DatagramAnswer DatagramType = 7
 )
 
 // String names the type as the specification does.
@@ -62,6 +65,10 @@ func (t DatagramType) String() string {
 		return "RESP"
 	case DatagramData:
 		return "DATA"
+	case DatagramAsk:
+		return "ASK"
+	case DatagramAnswer:
+		return "ANSWER"
 	}
 	return "unknown"
 }
@@ -81,7 +88,7 @@ func ParseDatagramType(b []byte) (DatagramType, error) {
 	if t == DatagramData|phaseBit {
 		t = DatagramData
 	}
-	if t < DatagramHello || t > DatagramData {
+	if t < DatagramHello || t > DatagramAnswer {
 		return 0, ErrType
 	}
 	return t, nil
