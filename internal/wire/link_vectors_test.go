@@ -125,7 +125,7 @@ func linkVectors() []vector {
 		{"reject_data_type_bits", "DATA", "type", with(data, 0, part{"type: a bit that must be zero", []byte{0x45}})},
 		{"reject_hello_phase", "HELLO", "type", with(hello, 0, part{"type: only DATA has a key phase", []byte{0x81}})},
 		{"reject_type_0", "HELLO", "type", with(hello, 0, part{"type: unknown", []byte{0}})},
-		{"reject_type_6", "DATA", "type", with(data, 0, part{"type: unknown", []byte{6}})},
+		{"reject_type_8", "DATA", "type", with(data, 0, part{"type: unknown", []byte{8}})},
 		{"reject_handshake_payload_longer", "payload of INIT and RESP", "too long", []part{{"1 byte too many", count(0, 9)}}},
 		{"reject_ping_type", "PING", "type", []part{{"type 0x02 PONG", []byte{2}}, {"token", []byte{0xca, 0xfe, 0xba, 0xbe}}}},
 		{"reject_ping_short", "PING", "truncated", []part{{"type 0x01 PING", []byte{1}}, {"token", []byte{0xca, 0xfe, 0xba}}}},
