@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -80,42 +81,63 @@ usr = source
 			if err != nil {
 				return err
 			}
-			titled := make(chan struct{})
-			go func() {
-				defer close(titled)
-				buttTitle(ctx, env, control)
-			}()
-			err = recordWith(ctx, j, env, "butt", "-c", config, "-p", control)
-			<-titled
-			return err
+			play := func(ctx context.Context) error { return playOnAir(ctx, j, env, control) }
+			return recordWith(ctx, env, play, "butt", "-c", config, "-p", control)
 		})
 	})
 }
 
-// buttTitle tells a running butt the title, as soon as it listens and is on the air.
-func buttTitle(ctx context.Context, env []string, control string) {
+// playOnAir plays the file once a running butt is connected, and tells it the title as soon as it has sent a kilobyte. Not
+// before: when the encoder has not given out a frame yet, butt 0.1.37 writes what ends a FLAC link over its own memory (its
+// ogg_stream_callback copies frame 0 into g_hdr, 1,024 bytes), and then crashes or sends megabytes of zeros.
+func playOnAir(ctx context.Context, j Job, env []string, control string) error {
+	if err := awaitButt(ctx, env, control, "connected"); err != nil {
+		return err
+	}
+	titled := make(chan error, 1)
+	go func() {
+		err := awaitButt(ctx, env, control, "stream kBytes")
+		if err == nil {
+			cmd := command(ctx, "butt", "-p", control, "-u", SampleArtist+" - "+SampleTitle)
+			cmd.Env = append(os.Environ(), env...)
+			err = run(cmd)
+		}
+		titled <- err
+	}()
+	err := playSound(ctx, env, j.File)
+	return errors.Join(err, <-titled)
+}
+
+// awaitButt returns when the butt with this control port says that something is not 0.
+func awaitButt(ctx context.Context, env []string, control, what string) error {
 	ctx, cancel := context.WithTimeout(ctx, soundStart)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
+		var said strings.Builder
+		cmd := command(ctx, "butt", "-p", control, "-S")
+		cmd.Env, cmd.Stdout = append(os.Environ(), env...), &said
+		if run(cmd) == nil && isNonZero(said.String(), what) {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
-			return
+			return fmt.Errorf("butt says no %q above 0: %w\n%s", what, ctx.Err(), said.String())
 		case <-tick.C:
 		}
-		var said strings.Builder
-		ask := command(ctx, "butt", "-p", control, "-S")
-		ask.Env, ask.Stdout = append(os.Environ(), env...), &said
-		if run(ask) != nil || !strings.Contains(said.String(), "connected: 1") {
-			continue
-		}
-		tell := command(ctx, "butt", "-p", control, "-u", SampleArtist+" - "+SampleTitle)
-		tell.Env = append(os.Environ(), env...)
-		if run(tell) == nil {
-			return
+	}
+}
+
+// isNonZero looks for "what: number" among lines.
+func isNonZero(lines, what string) bool {
+	for line := range strings.Lines(lines) {
+		if value, ok := strings.CutPrefix(line, what+": "); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(value))
+			return err == nil && n != 0
 		}
 	}
+	return false
 }
 
 // freePort returns a TCP port of this machine that nobody has at the moment.

@@ -63,6 +63,7 @@ genre = test
 		return err
 	}
 	return withSound(ctx, rate, func(ctx context.Context, env []string) error {
-		return recordWith(ctx, j, env, "darkice", "-v", "5", "-c", config)
+		play := func(ctx context.Context) error { return playSound(ctx, env, j.File) }
+		return recordWith(ctx, env, play, "darkice", "-v", "5", "-c", config)
 	})
 }

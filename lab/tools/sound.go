@@ -77,14 +77,17 @@ func playSound(ctx context.Context, env []string, file string) error {
 	return run(cmd)
 }
 
-// recordWith runs a program that records the sink for as long as the job's file plays.
-func recordWith(ctx context.Context, j Job, env []string, program string, args ...string) error {
+// recordWith runs a program that records the sink until play returns.
+func recordWith(ctx context.Context, env []string, play func(ctx context.Context) error, program string, args ...string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	done := make(chan struct{})
 	played := make(chan error, 1)
 	go func() {
-		played <- playSound(ctx, env, j.File)
+		played <- play(ctx)
 		close(done)
 	}()
 	err := until(ctx, done, program, env, args...)
+	cancel()
 	return errors.Join(err, <-played)
 }
