@@ -87,7 +87,7 @@ func (t *Table) repeatResp(now mono.Time, index uint32, out *Output) {
 
 // accept runs the responder's half of Noise and returns the index of the half-open link, 0 when there is none.
 func (t *Table) accept(now mono.Time, i wire.Init, out *Output) uint32 {
-	state := newNoise(t.cfg.Key, nil, t.cfg.Secrets, i.Cookie)
+	state := t.newNoise(nil, i.Cookie)
 	plain, _, _, err := state.ReadMessage(nil, i.Noise)
 	if err != nil {
 		t.drop(DropHandshake)

@@ -22,6 +22,7 @@ const (
 	DropReplay                        // seen before, or too old
 	DropOldKey                        // under a key that is forgotten
 	DropForged                        // not authentic
+	DropAskRate                       // too many asks, from one network prefix or in all
 
 	dropReasons // how many
 )
@@ -58,6 +59,8 @@ func (r DropReason) String() string {
 		return "old_key"
 	case DropForged:
 		return "forged"
+	case DropAskRate:
+		return "ask_rate"
 	}
 	return "unknown"
 }
@@ -70,10 +73,14 @@ type Counters struct {
 	Dials     uint64 // dials begun
 	Dialled   uint64 // handshakes completed that this node began
 	Accepted  uint64 // handshakes completed that peers began
-	Resent    uint64 // handshake datagrams sent again
+	Resent    uint64 // handshake datagrams sent again, and HELLOs after an ask without an answer
 	Rekeys    uint64 // of this node's sending keys
 	Moves     uint64 // peers that proved a new address
 	MovesLost uint64 // new addresses that proved nothing
+
+	Asks         uint64 // asks begun
+	AsksAnswered uint64 // of these, answered
+	Answers      uint64 // given to asks of others
 
 	Drops [dropReasons]uint64 // indexed by DropReason
 }

@@ -128,7 +128,9 @@ func (t *Table) handleCookie(now mono.Time, b []byte, out *Output) {
 	}
 	l := t.byAddr[t.rx.from]
 	if l == nil || l.state != stateHello || l.dial.nonce != c.Nonce {
-		t.drop(DropUnasked)
+		if !t.cookieForAsk(now, c, err, out) {
+			t.drop(DropUnasked)
+		}
 		return
 	}
 	l.bytesIn += ipBytes(l.addr, len(b))
@@ -156,7 +158,7 @@ func (t *Table) handleCookie(now mono.Time, b []byte, out *Output) {
 // sendInit writes the first Noise message and sends it.
 func (t *Table) sendInit(now mono.Time, l *link, cookie [wire.CookieBytes]byte, out *Output) {
 	d := l.dial
-	d.noise = newNoise(t.cfg.Key, &l.peer, t.cfg.Secrets, cookie)
+	d.noise = t.newNoise(&l.peer, cookie)
 	payload := wire.HandshakePayload{Sender: l.local, Instance: t.instance}.Append(nil)
 	message, _, _, err := d.noise.WriteMessage(nil, payload)
 	if err != nil {

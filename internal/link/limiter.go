@@ -13,13 +13,30 @@ import (
 // bound the work too: 32 x 20 handshakes per second cost less than half of a core, and the audio goes on.
 const limiterBuckets = 32
 
-// A limiter allows a rate of events to each network prefix: /24 of IPv4, /48 of IPv6. It is a leaky bucket that stores when
-// the bucket will be empty (the generic cell rate algorithm).
+// A limiter allows a rate of events to each network prefix: /24 of IPv4, /48 of IPv6. It has leaky buckets that store when
+// they will be empty (the generic cell rate algorithm).
 type limiter struct {
 	rate   int // per second, and at once
 	exempt []netip.Prefix
 	seed   uint64 // keeps attackers from choosing whom they share a bucket with
-	empty  *[limiterBuckets]mono.Time
+	empty  *[limiterBuckets]meter
+}
+
+// A meter is a leaky bucket: when it will be empty.
+type meter mono.Time
+
+// take takes one event of at most rate per second, and at once; a negative rate allows any.
+func (m *meter) take(now mono.Time, rate int) bool {
+	if rate < 0 {
+		return true
+	}
+	interval := time.Second / time.Duration(rate)
+	at := max(mono.Time(*m), now)
+	if at.Sub(now) > time.Second-interval {
+		return false
+	}
+	*m = meter(at.Add(interval))
+	return true
 }
 
 // allow takes one event from a.
@@ -33,16 +50,9 @@ func (l *limiter) allow(now mono.Time, a netip.Addr) bool {
 		}
 	}
 	if l.empty == nil {
-		l.empty = new([limiterBuckets]mono.Time)
+		l.empty = new([limiterBuckets]meter)
 	}
-	bucket := &l.empty[l.bucket(a)]
-	interval := time.Second / time.Duration(l.rate)
-	at := max(*bucket, now)
-	if at.Sub(now) > time.Second-interval {
-		return false
-	}
-	*bucket = at.Add(interval)
-	return true
+	return l.empty[l.bucket(a)].take(now, l.rate)
 }
 
 // bucket is FNV-1a over the prefix, begun with the seed, and mixed so that the low bits depend on all.

@@ -54,6 +54,8 @@ type host struct {
 	out      link.Output
 	events   []link.Event
 	messages []string // that the node would get, with the link
+	answer   func(e link.ExchangeEvent) []byte
+	heard    []string // what exchanges told
 	gone     bool
 }
 
@@ -92,6 +94,9 @@ func (h *host) start(seed uint64, change ...func(*link.Config)) {
 // flush takes what a call wants done and spoils the memory.
 func (h *host) flush() {
 	h.events = append(h.events, h.out.Events...)
+	for _, e := range h.out.Exchanges {
+		h.exchange(e)
+	}
 	for _, d := range h.out.Datagrams {
 		h.net.transmit(h.addr, d.To, d.Data)
 		for i := range d.Data {

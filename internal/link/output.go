@@ -14,6 +14,7 @@ import (
 type Output struct {
 	Datagrams []Datagram // to send as they are, in order
 	Events    []Event    // in order
+	Exchanges []ExchangeEvent
 
 	arena []byte // behind every Data and every payload since Reset
 }
@@ -28,6 +29,8 @@ type Datagram struct {
 func (o *Output) Reset() {
 	o.Datagrams = o.Datagrams[:0]
 	o.Events = o.Events[:0]
+	clear(o.Exchanges)
+	o.Exchanges = o.Exchanges[:0]
 	o.arena = o.arena[:0]
 }
 

@@ -32,6 +32,10 @@ func (t *Table) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out
 		t.handleResp(now, b, out)
 	case wire.DatagramData:
 		return t.handleData(now, b, out)
+	case wire.DatagramAsk:
+		t.handleAsk(now, b, out)
+	case wire.DatagramAnswer:
+		t.handleAnswer(b, out)
 	}
 	return 0, nil
 }

@@ -4,6 +4,7 @@ package link
 
 import (
 	"cmp"
+	"crypto/ecdh"
 	"encoding/binary"
 	"io"
 	"iter"
@@ -42,13 +43,16 @@ type Config struct {
 	LinksMax            int            // links, dials and half-open ones together; 0: 4,096; at most 32,768
 	HalfOpenMax         int            // handshakes that peers began; 0: 256; at most 16,384
 	HandshakesPerPrefix int            // that peers of one /24 or /48 begin in a second, and at once; 0: 20; < 0: any
-	PrefixExempt        []netip.Prefix // where HandshakesPerPrefix does not apply
+	AsksPerSecond       int            // that are opened, whoever asks, in a second and at once; 0: 400; < 0: any
+	AsksPerPrefix       int            // the same from one /24 or /48; 0: 40; < 0: any
+	PrefixExempt        []netip.Prefix // where HandshakesPerPrefix and AsksPerPrefix do not apply
 }
 
 // Table is all links of one node.
 type Table struct {
 	cfg      Config
 	self     identity.NodeID
+	static   *ecdh.PrivateKey
 	instance uint32 // random, one for each Table
 	lastID   ID
 	born     uint64
@@ -62,10 +66,13 @@ type Table struct {
 	byAddr map[netip.AddrPort]*link  // announced or dialling
 	byPeer map[identity.NodeID]*link // announced
 
-	jar      jar
-	limiter  limiter
-	timers   timers
-	counters Counters
+	jar        jar
+	limiter    limiter
+	timers     timers
+	asks       askers
+	askLimiter limiter
+	askMeter   meter
+	counters   Counters
 
 	// Of the datagram that HandleDatagram took last.
 	rx struct {
@@ -80,18 +87,27 @@ type Table struct {
 func NewTable(_ mono.Time, cfg Config) *Table {
 	cfg.LinksMax = min(cmp.Or(cfg.LinksMax, linksDefault), slotsMax/2)
 	cfg.HalfOpenMax = min(cmp.Or(cfg.HalfOpenMax, halfOpenDefault), slotsMax/4)
+	cfg.AsksPerSecond = cmp.Or(cfg.AsksPerSecond, asksPerSecondDefault)
+	seed := cfg.Rand.Uint64()
 	var random [4]byte
 	mustRead(cfg.Secrets, random[:])
 	return &Table{
 		cfg:      cfg,
 		self:     cfg.Key.Public(),
+		static:   privateKey(cfg.Key.Seed()),
 		instance: binary.BigEndian.Uint32(random[:]),
 		byAddr:   make(map[netip.AddrPort]*link),
 		byPeer:   make(map[identity.NodeID]*link),
 		limiter: limiter{
 			rate:   cmp.Or(cfg.HandshakesPerPrefix, handshakesPerPrefixDefault),
 			exempt: cfg.PrefixExempt,
-			seed:   cfg.Rand.Uint64(),
+			seed:   seed,
+		},
+		asks: askers{due: mono.Never},
+		askLimiter: limiter{
+			rate:   cmp.Or(cfg.AsksPerPrefix, asksPerPrefixDefault),
+			exempt: cfg.PrefixExempt,
+			seed:   seed,
 		},
 	}
 }
@@ -144,9 +160,9 @@ func (t *Table) All() iter.Seq2[ID, Info] {
 func (t *Table) Len() int { return len(t.links) }
 
 // Deadline is when Advance is to be called, mono.Never when nothing is pending. It may be early.
-func (t *Table) Deadline() mono.Time { return t.timers.next() }
+func (t *Table) Deadline() mono.Time { return min(t.timers.next(), t.asks.due) }
 
-// Advance does what is due: it repeats handshakes, pings, and drops silent links. Called early it does nothing.
+// Advance does what is due: it repeats handshakes and asks, pings, and drops silent links. Called early it does nothing.
 func (t *Table) Advance(now mono.Time, out *Output) {
 	for t.timers.next() <= now {
 		l := t.timers.heap[0]
@@ -157,6 +173,7 @@ func (t *Table) Advance(now mono.Time, out *Output) {
 			t.timers.later(l)
 		}
 	}
+	t.advanceAsks(now, out)
 }
 
 // Counters returns what the table counted.

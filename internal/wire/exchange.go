@@ -66,8 +66,12 @@ func AppendAskPayload(dst, message []byte, answerBytes int) []byte {
 	return dst
 }
 
-// ParseAskPayload returns the message in what an ASK sealed. The padding is not looked at.
+// ParseAskPayload returns the message in what an ASK sealed, a part of b: at most AnswerBytesMax bytes. The padding is not
+// looked at.
 func ParseAskPayload(b []byte) (message []byte, err error) {
+	if len(b) > AnswerBytesMax {
+		return nil, ErrTooLong
+	}
 	r := reader{b: b}
 	length := int(r.u8())<<8 | int(r.u8())
 	message = r.take(length)

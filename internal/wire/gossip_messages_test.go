@@ -122,6 +122,7 @@ func exchangeVectors() []gossipVector {
 		{"reject_ask_datagram_phase", "ASK", "type", replace(ask, 0, "type: only DATA has a key phase", 0x86)},
 		{"reject_answer_datagram_shorter", "ANSWER", "truncated", replace(shortAnswer, 4, "tag: 1 byte missing", count(0xe0, 15)...)},
 		{"reject_answer_datagram_type", "ANSWER", "type", ask},
+		{"reject_ask_payload_longer", "payload of ASK", "too long", replace(payload, 2, "padding: too much", make([]byte, wire.AnswerBytesMax-6)...)},
 		{"reject_ask_payload_shorter", "payload of ASK", "truncated", replace(payload[:2], 0, "length: more than there is", 0, 6)},
 	}
 }
