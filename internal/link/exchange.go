@@ -86,9 +86,9 @@ type Question struct {
 }
 
 // Ask asks the node at an address something without a link, sealed for its key, and reports whether an ExchangeEvent with
-// the question's token will come; it may be there already. When it is not known who is there, or no answer comes in time, the
-// key is learned with HELLO, and whoever is there now may answer: the event says who. Ask returns false when the address is
-// unusable, the node this node itself, the payload too long, or 64 asks are under way.
+// the question's token will come. When it is not known who is there, or no answer comes in time, the key is learned with
+// HELLO, and whoever is there now may answer: the event says who. Ask returns false when address or key are unusable, the node
+// is this node itself, the payload too long, or 64 asks are under way.
 func (t *Table) Ask(now mono.Time, q Question, out *Output) bool {
 	to := plain(q.To)
 	if !usable(to) || q.Node == t.self || len(q.Payload) > wire.AskBytesMax || len(t.asks.list) >= asksMax {
@@ -100,14 +100,14 @@ func (t *Table) Ask(now mono.Time, q Question, out *Output) bool {
 		next:    now.Add(askPause), end: now.Add(askEnd),
 	}
 	mustRead(t.cfg.Secrets, a.nonce[:])
-	t.asks.list = append(t.asks.list, a)
-	t.asks.due = min(t.asks.due, a.next)
-	t.counters.Asks++
 	if a.node.IsZero() {
 		t.askHello(now, a, out)
 	} else if !t.sendAsk(now, a, out) {
-		t.endAsk(a, ExchangeEvent{Kind: ExchangeFailed, Reason: DownRefused}, out)
+		return false
 	}
+	t.asks.list = append(t.asks.list, a)
+	t.asks.due = min(t.asks.due, a.next)
+	t.counters.Asks++
 	return true
 }
 
