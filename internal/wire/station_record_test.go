@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -103,7 +104,7 @@ func recordVectors() []gossipVector {
 		{"reject_record_foreign", "station record", "signature", foreign},
 		{"reject_record_context", "station record", "signature", recordParts("streamer manifest 1\x00", func([]part) {})},
 		{"reject_record_shorter", "station record", "truncated", append(record[:len(record)-1:len(record)-1], part{"signature: 1 byte missing", signature[:63]})},
-		{"reject_record_longer", "station record", "too long", append(record[:len(record):len(record)], part{"1 byte too many", []byte{0}})},
+		{"reject_record_longer", "station record", "too long", append(slices.Clip(record), part{"1 byte too many", []byte{0}})},
 		{"reject_record_seq", "station record", "malformed", set(1, "sequence number: 0", 0, 0, 0, 0)},
 		{"reject_record_station", "station record", "malformed", set(0, "station: zero", make([]byte, 32)...)},
 		{"reject_record_name_longer", "station record", "too long", set(5, "length: 65, name", name(bytes.Repeat([]byte("n"), 65)...)...)},
@@ -172,8 +173,16 @@ func TestCleanText(t *testing.T) {
 		max  int
 		want string
 	}{
-		{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "abc"}, {"aüü", 4, "aü"}, {"a\nb\x7f\u0085c", 9, "abc"}, {"a\xffb", 9, "ab"},
-		{"\xe2\x82", 9, ""}, {"日本", 5, "日"}, {"a\ufffdb", 9, "a\ufffdb"}, {"abc", 0, ""},
+		{"", 3, ""},
+		{"abc", 3, "abc"},
+		{"abcd", 3, "abc"},
+		{"aüü", 4, "aü"},
+		{"a\nb\x7f\u0085c", 9, "abc"},
+		{"a\xffb", 9, "ab"},
+		{"\xe2\x82", 9, ""},
+		{"日本", 5, "日"},
+		{"a\ufffdb", 9, "a\ufffdb"},
+		{"abc", 0, ""},
 	} {
 		if got := wire.CleanText(c.text, c.max); got != c.want {
 			t.Errorf("%q to %d: %q, want %q", c.text, c.max, got, c.want)
