@@ -179,8 +179,14 @@ func messageVectors() []gossipVector {
 	}, hosts, hosts[:5], records)
 	answer[16] = part{"found", []byte{1}}
 	none := []part{
-		{"you: IPv6", []byte{6}}, {"address 2001:db8::7", v6}, {"port", []byte{0x21, 0x12}}, {"stations", []byte{0, 0}},
-		{"tags", []byte{0}}, {"hosts", []byte{0}}, {"found", []byte{0}}, {"records", []byte{0}},
+		{"you: IPv6", []byte{6}},
+		{"address 2001:db8::7", v6},
+		{"port", []byte{0x21, 0x12}},
+		{"stations", []byte{0, 0}},
+		{"tags", []byte{0}},
+		{"hosts", []byte{0}},
+		{"found", []byte{0}},
+		{"records", []byte{0}},
 	}
 	return []gossipVector{
 		{"ask", "ask", "", ask},
