@@ -351,8 +351,15 @@ func TestAskPadding(t *testing.T) {
 		t.Errorf("ASK adds %d bytes to at most %d, ANSWER %d to at most %d", wire.SealedAskBytesMin, wire.AskBytesMax, wire.SealedAnswerBytesMin, wire.AnswerBytesMax)
 	}
 	for _, c := range []struct{ message, answer, want int }{
-		{0, 0, 2}, {10, 0, 12}, {10, 12, 12}, {10, 13, 13}, {10, 500, 500},
-		{wire.AskBytesMax, 0, wire.AskBytesMax + 2}, {10, wire.AnswerBytesMax, wire.AnswerBytesMax}, {10, 5000, wire.AnswerBytesMax}, {10, -5, 12},
+		{0, 0, 2},
+		{10, 0, 12},
+		{10, 12, 12},
+		{10, 13, 13},
+		{10, 500, 500},
+		{wire.AskBytesMax, 0, wire.AskBytesMax + 2},
+		{10, wire.AnswerBytesMax, wire.AnswerBytesMax},
+		{10, 5000, wire.AnswerBytesMax},
+		{10, -5, 12},
 	} {
 		message := count(1, c.message)
 		b := wire.AppendAskPayload(nil, message, c.answer)
