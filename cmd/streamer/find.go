@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -33,8 +34,20 @@ func findStation(ctx context.Context, text, addr string, g *globalFlags) (identi
 	if err != nil || found {
 		return link, err
 	}
-	return identity.Link{}, usageError{withHint(fmt.Errorf("no station %q is known here", text),
-		"give its link (streamerp2p:...) or its id of 52 letters and digits")}
+	return identity.Link{}, unknownStation(text)
+}
+
+// unknownStation is the mistake of naming a station that nobody knows.
+func unknownStation(text string) error {
+	return usageError{withHint(fmt.Errorf("%w %q", errUnknownStation, text),
+		"give its link (streamerp2p:...) or its id of 52 letters and digits, or a host to ask: --seed HOST:PORT")}
+}
+
+var errUnknownStation = errors.New("nobody here knows a station called")
+
+// mayBeFound reports whether a node that is only starting could find the station by name: it has somebody to ask.
+func mayBeFound(err error, f *nodeFlags) bool {
+	return errors.Is(err, errUnknownStation) && len(f.Seed) > 0
 }
 
 // fromList looks a name up in the list of the running node. That no node runs is no error.

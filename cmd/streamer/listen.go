@@ -16,6 +16,9 @@ import (
 	"streamer/internal/playback"
 )
 
+// findTime is how long a station is looked for by name.
+const findTime = 30 * time.Second
+
 // silenceNotice is how long a listener waits before it says that nothing has come.
 const silenceNotice = 8 * time.Second
 
@@ -29,7 +32,8 @@ type listenCmd struct {
 // Run listens.
 func (c *listenCmd) Run(p *program, g *globalFlags) error {
 	link, err := findStation(p.ctx, c.Station, c.HTTP, g)
-	if err != nil {
+	byName := mayBeFound(err, &c.nodeFlags)
+	if err != nil && !byName {
 		return err
 	}
 	if c.Player == "" && c.Output == "" {
@@ -46,8 +50,12 @@ func (c *listenCmd) Run(p *program, g *globalFlags) error {
 		}
 	}
 	opts := c.options(p, g)
-	opts.Listen = []identity.Link{link}
 	l := &listening{p: p, station: link.Station, player: player}
+	if byName {
+		l.name = c.Station
+	} else {
+		opts.Listen = []identity.Link{link}
+	}
 	words := p.stdout
 	switch c.Output {
 	case "":
@@ -70,6 +78,7 @@ type listening struct {
 	p       *program
 	words   io.Writer // for people; not standard output when that carries the audio
 	station identity.StationID
+	name    string           // of the station, while its id is not known
 	output  io.WriteCloser   // nil: none
 	grace   time.Duration    // for a station that ends: how long output stays open
 	player  *playback.Player // nil: none
@@ -77,6 +86,13 @@ type listening struct {
 
 // run writes the audio, or starts the player, or waits.
 func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Ready) error {
+	if l.name != "" {
+		link, err := l.find(ctx, d)
+		if err != nil {
+			return err
+		}
+		l.station = link.Station
+	}
 	if ready.HTTP != "" {
 		fmt.Fprintf(l.words, "%-7s %slisten/%s\n", "listen", ready.HTTP, l.station)
 	}
@@ -108,6 +124,21 @@ func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Read
 		<-ctx.Done()
 		return nil
 	}
+}
+
+// find waits until the node knows a station of the name that was given.
+func (l *listening) find(ctx context.Context, d *daemon.Daemon) (identity.Link, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, findTime, errUnknownStation)
+	defer cancel()
+	fmt.Fprintf(l.words, "%-7s %s\n", "looking", l.name)
+	link, err := d.Find(ctx, l.name)
+	switch {
+	case errors.Is(err, daemon.ErrAmbiguous):
+		return link, withHint(fmt.Errorf("%w: %q", err, l.name), "give the link or the id: `streamer stations` shows them")
+	case errors.Is(err, errUnknownStation):
+		return link, unknownStation(l.name)
+	}
+	return link, err
 }
 
 func (l *listening) write(ctx context.Context, channel *playback.Channel) error {

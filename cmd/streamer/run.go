@@ -14,14 +14,21 @@ import (
 	"streamer/internal/identity"
 )
 
-type runCmd struct{ nodeFlags }
+type runCmd struct {
+	SeedOnly bool `name:"seed-only" help:"Be a host that others start from: the same identity at each start, no browser."`
+	nodeFlags
+}
 
 // Run runs a node for the one who sits before it.
-func (c *runCmd) Run(p *program, g *globalFlags) error { return c.serve(p, g, nil) }
+func (c *runCmd) Run(p *program, g *globalFlags) error {
+	c.NoOpen = c.NoOpen || c.SeedOnly
+	return c.serve(p, g, nil, c.SeedOnly)
+}
 
-// serve runs a node with its page, tuned to what links name.
-func (f *nodeFlags) serve(p *program, g *globalFlags, links []identity.Link) error {
+// serve runs a node with its page, tuned to what links name; keepKey is daemon.Options.KeepNodeKey.
+func (f *nodeFlags) serve(p *program, g *globalFlags, links []identity.Link, keepKey bool) error {
 	opts := f.options(p, g)
+	opts.KeepNodeKey = keepKey
 	opts.Listen = links
 	if f.Source != "" {
 		opts.Broadcast = &daemon.BroadcastOptions{Info: f.info()}
@@ -53,7 +60,7 @@ func (c *openCmd) Run(p *program, g *globalFlags) error {
 	defer client.Close()
 	switch err = client.Tune(p.ctx, link, "listener"); {
 	case errors.Is(err, daemon.ErrNoNode):
-		return c.serve(p, g, []identity.Link{link})
+		return c.serve(p, g, []identity.Link{link}, false)
 	case err != nil:
 		return err
 	}

@@ -104,42 +104,6 @@ func place(st daemon.TunedStatus) string {
 	return strings.Join(parts, ", ")
 }
 
-type stationsCmd struct {
-	clientFlags
-	jsonFlags
-}
-
-// Run shows the stations that the running node knows.
-func (c *stationsCmd) Run(p *program) error {
-	client := daemon.NewClient(c.HTTP)
-	defer client.Close()
-	if c.JSON {
-		raw, err := client.Get(p.ctx, "/api/v1/stations")
-		if err != nil {
-			return err
-		}
-		return printJSON(p.stdout, raw)
-	}
-	list, err := client.Stations(p.ctx)
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		_, err := fmt.Fprintln(p.stdout, "the node knows no stations: this version learns of those that it tunes in by link")
-		return err
-	}
-	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tON AIR\tCODEC\tRATE\tTITLE\tLINK")
-	for _, s := range list {
-		onAir := "no"
-		if s.Online {
-			onAir = "yes"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, onAir, s.Codec, bitRate(s.BitrateBPS), s.Title, s.Link)
-	}
-	return t.Flush()
-}
-
 type stopCmd struct{ clientFlags }
 
 // Run asks the running node to leave, and waits until it has gone.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"streamer/internal/gossip"
 	"streamer/internal/identity"
 	"streamer/internal/mono"
 	"streamer/internal/node"
@@ -33,11 +34,13 @@ func (b *backend) Snapshot(ctx context.Context) (web.Snapshot, error) {
 		Players: web.Players(b.players.Stats()),
 		Socket:  b.d.socket(),
 	}
-	err := b.d.loop.ask(ctx, func(n *node.Node, now mono.Time) { snap.Node = n.Status(now) })
+	var listed []gossip.StationInfo
+	err := b.d.loop.ask(ctx, func(n *node.Node, now mono.Time) { snap.Node, listed = n.Status(now), n.Stations(now) })
 	if err != nil {
 		return web.Snapshot{}, err
 	}
-	snap.Stations = b.d.aboutStations(snap.Node.Tuned)
+	snap.HostsKnown, snap.HostsAlive = snap.Node.Gossip.Hosts, snap.Node.Gossip.Answering
+	snap.Stations = mergeStations(b.d.aboutStations(snap.Node.Tuned), listed, time.Now())
 	return snap, nil
 }
 

@@ -50,6 +50,7 @@ func (b *broadcast) Begin(h codec.Header) error {
 	}
 	b.channel.Begin(epoch)
 	b.header, b.onAir, b.live = h, true, true
+	b.describe()
 	b.log.Info("on the air", keyStation, b.station.Key.ID().Short(), keyEpoch, epoch, keyFormat, h.Format.String())
 	return nil
 }
@@ -77,6 +78,21 @@ func (b *broadcast) Info(e codec.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.info = e
+	if b.onAir {
+		b.describe()
+	}
+}
+
+// describe tells the network's list of stations what is on the air. b.mu is held.
+func (b *broadcast) describe() {
+	name := cmp.Or(b.info.StationName, b.station.Link(nil).Name)
+	c := node.DescribeCommand{
+		Key: b.station.Key, Name: name, Genre: b.info.Genre, Description: b.info.Description, URL: b.info.URL,
+		Title: playback.Info{Event: b.info}.Title(), Codec: uint8(b.header.Format), KBPS: uint16(min(b.header.BitrateBPS/1000, 1<<16-1)),
+	}
+	if err := b.loop.do(context.Background(), c); err != nil {
+		b.log.Warn("the station's record is not new", keyError, err)
+	}
 }
 
 // words are the station's fields and the track as they are on the air.

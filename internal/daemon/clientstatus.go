@@ -74,6 +74,7 @@ type StationInfo struct {
 	BitrateBPS  int64  `json:"bitrate_bps"`
 	Title       string `json:"title"`
 	Listeners   int    `json:"listeners"`
+	Audience    int    `json:"audience_estimate"`
 	Online      bool   `json:"online"`
 	LastAliveS  *int64 `json:"last_alive_s"`
 	Link        string `json:"link"`

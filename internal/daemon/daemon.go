@@ -35,17 +35,18 @@ type Daemon struct {
 	clock clock
 	begun time.Time
 
-	conn     *udp.Conn
-	loop     *loop
-	stations *stations
-	own      *broadcast     // nil: no station of one's own
-	server   *ingest.Server // the source port; nil: none
-	player   *ingest.Player // the things to play; nil: none
-	sources  []net.Listener // of server
-	listener net.Listener   // nil: no HTTP
-	stop     chan struct{}  // closed when somebody asked to stop
-	stopOnce sync.Once
-	closers  []func() error // what New opened, in order
+	conn      *udp.Conn
+	loop      *loop
+	stations  *stations
+	discovery *discovery
+	own       *broadcast     // nil: no station of one's own
+	server    *ingest.Server // the source port; nil: none
+	player    *ingest.Player // the things to play; nil: none
+	sources   []net.Listener // of server
+	listener  net.Listener   // nil: no HTTP
+	stop      chan struct{}  // closed when somebody asked to stop
+	stopOnce  sync.Once
+	closers   []func() error // what New opened, in order
 }
 
 // New checks the options, opens the data directory and binds every port. Call Run, or Close when it is not to run.
@@ -89,6 +90,15 @@ func (d *Daemon) openNode() error {
 	if err != nil {
 		return err
 	}
+	if d.opts.KeepNodeKey {
+		dir, err := d.opts.dataDir()
+		if err != nil {
+			return err
+		}
+		if seeds.Node, err = keptNodeSeed(dir, rand.Reader); err != nil {
+			return err
+		}
+	}
 	cfg := seeds.Config(d.opts.UploadBPS)
 	now := d.clock.now()
 	var rec *Recorder
@@ -102,7 +112,8 @@ func (d *Daemon) openNode() error {
 	}
 	d.loop = newLoop(node.New(now, cfg), d.clock, nil, nil)
 	d.loop.rec = rec
-	d.stations = newStations(d.loop, d.opts.Seeds, d.log)
+	d.stations = newStations(d.loop, d.log)
+	d.discovery = newDiscovery(d.loop, &d.opts, d.log)
 	d.loop.notice = d.stations.notice
 	return nil
 }

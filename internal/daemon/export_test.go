@@ -56,7 +56,7 @@ type TestStations struct {
 func NewTestStations(cfg node.Config) TestStations {
 	c := newClock()
 	l := newLoop(node.New(c.now(), cfg), c, newSender(nil), nil)
-	s := newStations(l, nil, slog.New(slog.DiscardHandler))
+	s := newStations(l, slog.New(slog.DiscardHandler))
 	l.notice = s.notice
 	return TestStations{s, l}
 }

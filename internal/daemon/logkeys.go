@@ -4,14 +4,15 @@ package daemon
 
 // Keys of log attributes.
 const (
-	keyError   = "error"
-	keyEpoch   = "epoch"
-	keyFormat  = "format"
-	keyHosts   = "hosts"
-	keyHTTP    = "http"
-	keyNode    = "node"
-	keyPort    = "port"
-	keyRole    = "role"
-	keySource  = "source"
-	keyStation = "station"
+	keyError    = "error"
+	keyEpoch    = "epoch"
+	keyFormat   = "format"
+	keyHosts    = "hosts"
+	keyHTTP     = "http"
+	keyNode     = "node"
+	keyPort     = "port"
+	keyRole     = "role"
+	keySource   = "source"
+	keyStation  = "station"
+	keyStations = "stations"
 )

@@ -28,6 +28,8 @@ type Options struct {
 	Relay     []identity.Link   // stations to help without listening
 	Broadcast *BroadcastOptions // a station of one's own; nil none
 
+	KeepNodeKey bool // the node's identity is the same at each start: for hosts that others start from
+
 	Version   string       // for the page and the status
 	Announce  []string     // HOST:PORT peers in the links of one's own station; nil: this machine's addresses
 	ReadyFile string       // where to write a Ready; "" nowhere
@@ -60,4 +62,12 @@ type Ready struct {
 	Source    string `json:"source,omitempty"`     // HOST:PORT
 	Link      string `json:"link,omitempty"`       // of one's own station
 	StationID string `json:"station_id,omitempty"` // likewise
+}
+
+// dataDir is where keys and settings are.
+func (o *Options) dataDir() (string, error) {
+	if o.DataDir != "" {
+		return o.DataDir, nil
+	}
+	return DefaultDataDir()
 }

@@ -44,6 +44,8 @@ const (
 	entryWallClock
 	entryUpload
 	entryLeave
+	entryDescribe
+	entryMeet
 )
 
 // Seeds are all randomness that a node gets: equal seeds and equal calls give equal output. They are SECRET.
@@ -66,6 +68,7 @@ func (s Seeds) Config(uploadBPS int64) node.Config {
 		Rand:      rand.NewChaCha8(s.Rand),
 		Secrets:   rand.NewChaCha8(s.Secrets),
 		UploadBPS: uploadBPS,
+		Gossip:    &node.GossipConfig{Secret: sha256.Sum256(append([]byte("streamer gossip"), s.Secrets[:]...))},
 	}
 }
 
@@ -150,6 +153,26 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 		r.entry = binary.AppendVarint(r.entry, c.BPS)
 	case node.LeaveCommand:
 		r.begin(now, entryLeave)
+	case node.DescribeCommand:
+		r.begin(now, entryDescribe)
+		seed := c.Key.Seed()
+		r.entry = append(append(r.entry, seed[:]...), c.Codec)
+		r.uvarint(uint64(c.KBPS))
+		for _, text := range []string{c.Name, c.Genre, c.Description, c.URL, c.Title} {
+			r.uvarint(uint64(len(text)))
+			r.entry = append(r.entry, text...)
+		}
+	case node.MeetCommand:
+		r.begin(now, entryMeet)
+		r.uvarint(uint64(len(c.Seeds)))
+		for _, a := range c.Seeds {
+			r.addr(a)
+		}
+		r.uvarint(uint64(len(c.Hosts)))
+		for _, h := range c.Hosts {
+			r.addr(h.Addr)
+			r.entry = append(r.entry, h.Node[:]...)
+		}
 	default:
 		panic(fmt.Sprintf("daemon: the recorder does not know %T", c))
 	}

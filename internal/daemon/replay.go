@@ -15,6 +15,7 @@ import (
 	"streamer/internal/identity"
 	"streamer/internal/mono"
 	"streamer/internal/node"
+	"streamer/internal/wire"
 )
 
 // Errors of a record that is not whole.
@@ -146,8 +147,7 @@ func parseEntry(b []byte, before mono.Time) (entry, error) {
 	case entryUntune:
 		e.command = node.UntuneCommand{Station: f.station()}
 	case entryBegin:
-		key := identity.NewStationKey([identity.KeyBytes]byte(f.take(identity.KeyBytes)))
-		e.command = node.BeginCommand{Key: key, Epoch: uint32(f.uvarint()), BitrateBPS: f.varint()}
+		e.command = node.BeginCommand{Key: f.stationKey(), Epoch: uint32(f.uvarint()), BitrateBPS: f.varint()}
 	case entryPublish:
 		e.command = node.PublishCommand{
 			Station: f.station(), Kind: f.byte(), Start: time.Duration(f.varint()), Duration: time.Duration(f.varint()),
@@ -161,6 +161,14 @@ func parseEntry(b []byte, before mono.Time) (entry, error) {
 		e.command = node.UploadCommand{BPS: f.varint()}
 	case entryLeave:
 		e.command = node.LeaveCommand{}
+	case entryDescribe:
+		c := node.DescribeCommand{Key: f.stationKey(), Codec: f.byte(), KBPS: uint16(f.uvarint())}
+		for _, text := range []*string{&c.Name, &c.Genre, &c.Description, &c.URL, &c.Title} {
+			*text = string(f.take(int(min(f.uvarint(), entryBytesMax))))
+		}
+		e.command = c
+	case entryMeet:
+		e.command = f.meet()
 	default:
 		return entry{}, ErrRecord
 	}
@@ -185,6 +193,20 @@ func (f *fields) take(n int) []byte {
 	b := f.rest[:n]
 	f.rest = f.rest[n:]
 	return b
+}
+
+func (f *fields) stationKey() identity.StationKey {
+	return identity.NewStationKey([identity.KeyBytes]byte(f.take(identity.KeyBytes)))
+}
+
+func (f *fields) meet() (c node.MeetCommand) {
+	for range min(f.uvarint(), peersMax) {
+		c.Seeds = append(c.Seeds, f.addr())
+	}
+	for range min(f.uvarint(), peersMax) {
+		c.Hosts = append(c.Hosts, wire.Host{Addr: f.addr(), Node: identity.NodeID(f.take(identity.KeyBytes))})
+	}
+	return c
 }
 
 func (f *fields) all() []byte { return f.take(len(f.rest)) }

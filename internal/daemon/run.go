@@ -37,6 +37,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	socket.Go(func() { d.conn.Serve(d.loop.receive) })
 	core.Go(func() { d.loop.run(loopCtx) })
 	doors.Go(func() { d.stations.run(ctx) })
+	doors.Go(func() { d.discovery.run(ctx) })
 	doors.Go(func() {
 		select {
 		case <-asked:

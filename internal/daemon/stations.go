@@ -25,7 +25,7 @@ const (
 	sweepEvery   = time.Second
 	searchAfter  = 10 * time.Second // nothing heard for so long: ask the hints again
 	searchEvery  = 30 * time.Second
-	hintsMax     = 64 // HOST:PORT kept for one station, seeds not counted
+	hintsMax     = 64 // HOST:PORT kept for one station
 	tunePeersMax = 32 // addresses in one TuneCommand
 )
 
@@ -47,9 +47,8 @@ type tuned struct {
 
 // stations are what the node carries, and who wants it. It is a playback.Tuner.
 type stations struct {
-	loop  *loop
-	log   *slog.Logger
-	seeds []string
+	loop *loop
+	log  *slog.Logger
 
 	order sync.Mutex // held over a change and its command, so that commands come in the order of changes; never by the loop
 	mu    sync.Mutex // guards the fields below; held for a moment only
@@ -59,9 +58,9 @@ type stations struct {
 	wake chan struct{} // new hints
 }
 
-func newStations(l *loop, seeds []string, log *slog.Logger) *stations {
+func newStations(l *loop, log *slog.Logger) *stations {
 	return &stations{
-		loop: l, log: log, seeds: seeds, byID: make(map[identity.StationID]*tuned), wake: make(chan struct{}, 1),
+		loop: l, log: log, byID: make(map[identity.StationID]*tuned), wake: make(chan struct{}, 1),
 	}
 }
 
@@ -185,7 +184,7 @@ func (st *tuned) wanted(now time.Time) node.Role {
 func (s *stations) settle(ctx context.Context, st *tuned, now time.Time) error {
 	s.mu.Lock()
 	want, have := st.wanted(now), st.role
-	peers := addresses(s.hintsOf(st))
+	peers := addresses(slices.Clone(st.hints))
 	s.mu.Unlock()
 	if want == have || st.own {
 		return nil
@@ -215,9 +214,6 @@ func (s *stations) settle(ctx context.Context, st *tuned, now time.Time) error {
 	}
 	return nil
 }
-
-// hintsOf is where to ask for a station: its own hints, then the seeds. s.mu is held.
-func (s *stations) hintsOf(st *tuned) []string { return append(slices.Clip(st.hints), s.seeds...) }
 
 // run leaves stations whose grace is over, and asks hints again. It ends with ctx.
 func (s *stations) run(ctx context.Context) {
@@ -269,7 +265,7 @@ func (s *stations) searchDue(ctx context.Context, st *tuned, now time.Time) []st
 	s.mu.Lock()
 	first := st.asked.IsZero()
 	silent := now.Sub(st.heard) >= searchAfter && now.Sub(st.asked) >= searchEvery
-	hints := s.hintsOf(st)
+	hints := slices.Clone(st.hints)
 	if !st.own && (first || silent) {
 		st.asked = now
 	} else {

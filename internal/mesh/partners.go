@@ -69,6 +69,15 @@ func (s *Station) addCandidate(now mono.Time, c wire.Candidate) {
 	}
 }
 
+// AddFound adds a host of which others say that it carries the station; node is zero when nobody said who it is.
+func (s *Station) AddFound(now mono.Time, a netip.AddrPort, node identity.NodeID) {
+	s.addCandidate(now, wire.Candidate{Addr: a, Node: node, Free: wire.Classes, Hops: wire.HopsUnknown})
+	s.timers.review = mono.Min(s.timers.review, now)
+}
+
+// Fed reports whether somebody brings the whole stream.
+func (s *Station) Fed() bool { return s.cfg.Role == Source || s.fed() && s.newest() != nil }
+
 // keepPartners dials when there are too few partners, and lets go of those that are too many.
 func (s *Station) keepPartners(now mono.Time, out *Output) {
 	if s.cfg.Role == Source || s.leaving {

@@ -8,8 +8,10 @@ import (
 	"net/netip"
 	"time"
 
+	"streamer/internal/gossip"
 	"streamer/internal/identity"
 	"streamer/internal/link"
+	"streamer/internal/wire"
 )
 
 // Config is what a node is made from. Everything random comes from here, so that equal configs and equal calls give
@@ -19,6 +21,8 @@ type Config struct {
 	Rand      rand.Source // jitter and choice of peers
 	Secrets   io.Reader   // ephemeral keys, cookies; must never fail
 	UploadBPS int64       // hard cap on everything sent, bit/s of IP packets; 0 gives nothing; UploadAuto measures
+
+	Gossip *GossipConfig // nil: this node neither asks for hosts and stations nor answers
 
 	// Limits of the links; see link.Config. Zero values are the defaults.
 	LinksMax            int
@@ -71,6 +75,24 @@ type PublishCommand struct {
 // EndCommand signs the end of a station's stream: every listener stops at the last chunk.
 type EndCommand struct{ Station identity.StationID }
 
+// DescribeCommand says what a station of one's own is, for the list of stations: what is too long is cut. It is on the list once
+// its audio flows. Title is the track's.
+type DescribeCommand struct {
+	Key                                  identity.StationKey
+	Name, Genre, Description, URL, Title string
+	Codec                                uint8  // as in a stream's header, docs/protocol/chunks.md
+	KBPS                                 uint16 // of the audio; 0 unknown
+}
+
+// MeetCommand adds hosts: Seeds of which only the address is known, and hosts that the LAN or a DHT brought.
+type MeetCommand struct {
+	Seeds []netip.AddrPort
+	Hosts []wire.Host
+}
+
+// RestoreCommand gives back what Save returned in an earlier run. It comes after WallClockCommand.
+type RestoreCommand struct{ Saved gossip.Saved }
+
 // WallClockCommand tells the node what time people have: UnixMilli at the moment of the call.
 type WallClockCommand struct{ UnixMilli int64 }
 
@@ -85,6 +107,9 @@ func (UntuneCommand) command()    {}
 func (BeginCommand) command()     {}
 func (PublishCommand) command()   {}
 func (EndCommand) command()       {}
+func (DescribeCommand) command()  {}
+func (MeetCommand) command()      {}
+func (RestoreCommand) command()   {}
 func (WallClockCommand) command() {}
 func (UploadCommand) command()    {}
 func (LeaveCommand) command()     {}
@@ -95,6 +120,8 @@ type Output struct {
 	link.Output
 	Fanouts []Fanout // to seal and send; one payload each, many links
 	Notices []Notice // for the application, in order
+
+	StationsChanged bool // the list of stations may look different now
 
 	payloads []byte        // behind every Fanout.Payload
 	tickets  []link.Ticket // behind every Fanout.Tickets
@@ -145,6 +172,7 @@ func (o *Output) Reset() {
 	o.payloads = o.payloads[:0]
 	o.tickets = o.tickets[:0]
 	o.charged = 0
+	o.StationsChanged = false
 }
 
 // Status is a snapshot for people and metrics.
@@ -152,6 +180,7 @@ type Status struct {
 	NodeID   identity.NodeID
 	Peers    int // links that are up
 	Upload   UploadStatus
+	Gossip   gossip.Counts // hosts and stations that are known
 	Tuned    []StationStatus
 	Counters Counters
 }

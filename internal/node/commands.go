@@ -36,6 +36,13 @@ func (n *Node) HandleCommand(now mono.Time, c Command, out *Output) {
 		}
 	case WallClockCommand:
 		n.wallOffset, n.wallKnown = c.UnixMilli*int64(time.Millisecond)-int64(now), true
+		n.setGossipWall(now, c.UnixMilli/1000)
+	case MeetCommand:
+		n.meet(now, c)
+	case RestoreCommand:
+		n.restore(now, c)
+	case DescribeCommand:
+		n.describe(c)
 	case UploadCommand:
 		n.cfg.UploadBPS = c.BPS
 		n.up.setCap(c.BPS)
@@ -70,6 +77,7 @@ func (n *Node) tune(now mono.Time, c TuneCommand, out *Output) {
 	}
 	st.Advance(now, &n.mesh)
 	n.drain(now, st, out)
+	n.finder.review = mono.Min(n.finder.review, now)
 }
 
 func (n *Node) addStation(now mono.Time, id identity.StationID, cfg mesh.Config) *station {
@@ -91,6 +99,7 @@ func (n *Node) untune(now mono.Time, st *station, out *Output) {
 	n.stations = slices.DeleteFunc(n.stations, func(o *station) bool { return o == st })
 	n.dials = slices.DeleteFunc(n.dials, func(d dial) bool { return d.station == st })
 	n.up.forget(st)
+	n.stopSearch(st)
 }
 
 // begin puts a station on the air, or begins its next epoch.

@@ -41,6 +41,8 @@ type Node struct {
 	links *link.Table
 	up    uplink
 
+	finder discovery
+
 	stations []*station // in order of tuning in
 	nextChan uint8
 	peers    map[link.ID]*peer
@@ -64,6 +66,7 @@ type station struct {
 	id      identity.StationID
 	bytesIn uint64 // of links that are gone
 	bytesUp uint64
+	sought  bool // gossip looks for hosts on it
 }
 
 // A peer is a link that is up and what its channel numbers mean.
@@ -101,6 +104,7 @@ func New(now mono.Time, cfg Config) *Node {
 	n.links = link.NewTable(now, link.Config{Key: cfg.Key, Rand: n.rand, Secrets: cfg.Secrets,
 		LinksMax: cfg.LinksMax, HandshakesPerPrefix: cfg.HandshakesPerPrefix, PrefixExempt: cfg.PrefixExempt})
 	n.up.init(now, cfg.UploadBPS)
+	n.initDiscovery(now)
 	return n
 }
 
@@ -108,6 +112,7 @@ func New(now mono.Time, cfg Config) *Node {
 func (n *Node) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out *Output) {
 	id, payload := n.links.HandleDatagram(now, from, b, &out.Output)
 	n.handleEvents(now, out)
+	n.handleExchanges(now, out)
 	if len(payload) > 0 {
 		n.handlePayload(now, id, payload, out)
 	}
@@ -118,18 +123,20 @@ func (n *Node) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out 
 func (n *Node) HandleDeadline(now mono.Time, out *Output) {
 	n.links.Advance(now, &out.Output)
 	n.handleEvents(now, out)
+	n.handleExchanges(now, out)
 	for i := 0; i < len(n.stations); i++ {
 		if st := n.stations[i]; st.Deadline() <= now {
 			st.Advance(now, &n.mesh)
 			n.drain(now, st, out)
 		}
 	}
+	n.runDiscovery(now, out)
 	n.finish(now, out)
 }
 
 // Deadline is when HandleDeadline is to be called; mono.Never when nothing is pending.
 func (n *Node) Deadline() mono.Time {
-	t := mono.Min(n.links.Deadline(), n.up.deadline())
+	t := mono.Min(mono.Min(n.links.Deadline(), n.up.deadline()), n.discoveryDeadline())
 	for _, st := range n.stations {
 		t = mono.Min(t, st.Deadline())
 	}
@@ -234,6 +241,9 @@ func (n *Node) linkUp(now mono.Time, ev link.Event, out *Output) {
 		return
 	}
 	n.peers[ev.ID] = &peer{node: ev.NodeID}
+	if n.finder.gossip != nil { // whoever has a link here is a host: hints of links are a first contact, too
+		n.finder.gossip.AddHost(now, wire.Host{Addr: ev.Addr, Node: ev.NodeID}, ev.Addr.Addr())
+	}
 	for _, d := range n.takeDials(ev.ID) {
 		n.peerUp(now, d, ev.ID, out)
 	}

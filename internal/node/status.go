@@ -27,6 +27,9 @@ func (n *Node) Status(now mono.Time) Status {
 		Upload: UploadStatus{BudgetBPS: n.up.capBPS, UsedBPS: n.up.usedBPS},
 		Counters: Counters{Links: n.links.Counters(), Hostile: n.hostile, Unreadable: n.unreadable, Unknown: n.unknown,
 			Late: n.up.Late}}
+	if n.finder.gossip != nil {
+		st.Gossip = n.finder.gossip.Counts(now)
+	}
 	for _, s := range n.stations {
 		st.Tuned = append(st.Tuned, n.stationStatus(now, s))
 		st.Counters.Stations.Add(s.Status(now).Counts)

@@ -76,6 +76,14 @@ func nodeMetrics() []metric {
 			one(func(s Snapshot) float64 { return s.Uptime.Seconds() }),
 		},
 		{"streamer_peers", gauge, "Links that are up.", one(func(s Snapshot) float64 { return float64(s.Node.Peers) })},
+		{
+			"streamer_stations_known", gauge, "Stations on the list.",
+			one(func(s Snapshot) float64 { return float64(s.Node.Gossip.Stations) }),
+		},
+		{
+			"streamer_network_size", gauge, "Estimate of how many hosts there are.",
+			one(func(s Snapshot) float64 { return float64(s.Node.Gossip.Size) }),
+		},
 		{"streamer_hosts_known", gauge, "Hosts on the list.", one(func(s Snapshot) float64 { return float64(s.HostsKnown) })},
 		{
 			"streamer_hosts_answering", gauge, "Of the hosts known, those that answered of late.",
@@ -158,6 +166,15 @@ func linkMetrics() []metric {
 		{
 			"streamer_address_changes_failed_total", counter, "New addresses of peers that proved nothing.",
 			of(func(c link.Counters) uint64 { return c.MovesLost }),
+		},
+		{"streamer_asks_total", counter, "Questions asked without a link.", of(func(c link.Counters) uint64 { return c.Asks })},
+		{
+			"streamer_asks_answered_total", counter, "Of the questions asked, those that were answered.",
+			of(func(c link.Counters) uint64 { return c.AsksAnswered }),
+		},
+		{
+			"streamer_answers_total", counter, "Answers given to others' questions.",
+			of(func(c link.Counters) uint64 { return c.Answers }),
 		},
 		{
 			"streamer_datagrams_dropped_total", counter, "Datagrams and messages that were refused, by reason.",

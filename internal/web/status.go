@@ -89,6 +89,7 @@ type stationJSON struct {
 	Bitrate     int64  `json:"bitrate_bps"`
 	Title       string `json:"title"`
 	Listeners   int    `json:"listeners"`
+	Audience    int    `json:"audience_estimate"`
 	Online      bool   `json:"online"`
 	LastAlive   *int64 `json:"last_alive_s"`
 	Link        string `json:"link"`
@@ -168,7 +169,7 @@ func newStations(s Snapshot) []stationJSON {
 func newStation(s Station) stationJSON {
 	j := stationJSON{
 		ID: s.ID.String(), Name: s.Name, Genre: s.Genre, Description: s.Description, URL: s.URL, Codec: s.Codec,
-		Bitrate: s.BitrateBPS, Title: s.Title, Listeners: s.Listeners, Online: s.Online, Link: s.Link,
+		Bitrate: s.BitrateBPS, Title: s.Title, Listeners: s.Listeners, Audience: s.Audience, Online: s.Online, Link: s.Link,
 	}
 	if s.LastAlive >= 0 {
 		seconds := int64(s.LastAlive / time.Second)

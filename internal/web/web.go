@@ -72,7 +72,8 @@ type Station struct {
 	Codec       string // mp3, mp2, aac, vorbis, opus, flac; "" unknown
 	Title       string
 	BitrateBPS  int64 // of the audio; 0 unknown
-	Listeners   int
+	Listeners   int   // hosts that this node itself knows to be tuned in
+	Audience    int   // estimate of all listeners, never below Listeners
 	Online      bool
 	LastAlive   time.Duration // since it was last heard; negative: never
 	Link        string

@@ -90,7 +90,7 @@ func snapshot() web.Snapshot {
 		},
 		Stations: []web.Station{{
 			ID: stationID, Name: `<script>alert(1)</script>`, Genre: "rock", Description: `"d"`, URL: "javascript:alert(1)",
-			Codec: "mp3", Title: "</script>&\u2028", BitrateBPS: 128_000, Listeners: 3, Online: true, LastAlive: 5 * time.Second,
+			Codec: "mp3", Title: "</script>&\u2028", BitrateBPS: 128_000, Listeners: 3, Audience: 40, Online: true, LastAlive: 5 * time.Second,
 			Link: "streamerp2p://" + stationID.String(),
 		}},
 		Players: web.Players{Players: 1, Served: 2, Slow: 3, Refused: 4, Bytes: 5},
@@ -215,7 +215,7 @@ func jsonEqual(a, b any) bool {
 func TestStations(t *testing.T) {
 	s := newSite(t)
 	want := decode(t, `{"id":"`+stationID.String()+`","name":"<script>alert(1)</script>","genre":"rock","description":"\"d\"",
-		"url":"javascript:alert(1)","codec":"mp3","bitrate_bps":128000,"title":"</script>&\u2028","listeners":3,"online":true,
+		"url":"javascript:alert(1)","codec":"mp3","bitrate_bps":128000,"title":"</script>&\u2028","listeners":3,"audience_estimate":40,"online":true,
 		"last_alive_s":5,"link":"streamerp2p://`+stationID.String()+`"}`)
 	if got := text(t, s.ask(t, "GET", "/api/v1/stations/"+stationID.String(), "")); !jsonEqual(decode(t, got), want) {
 		t.Errorf("got %s", got)

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+
+package gossip
+
+import (
+	"net/netip"
+	"time"
+
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// tellStride is the step from one place to the next when hosts are told: prime, and above any table, so that it visits all
+// places of a table whose size it does not divide.
+const tellStride = 10007
+
+// HandleAsk answers an ask that came from an address, in at most room bytes. The answer is valid until the next call; nil is
+// no answer. payload belongs to the caller.
+func (g *Gossip) HandleAsk(now mono.Time, from netip.AddrPort, payload []byte, room int, out *Output) []byte {
+	from = unmap(from)
+	s := g.cfg.Scratch
+	ask, a := &s.ask, &s.out
+	if !hostAddr(from) || wire.ParseAsk(payload, ask) != nil || !ask.Node.IsZero() && ask.Node == g.cfg.Self {
+		g.counts.AsksRefused++
+		return nil
+	}
+	g.counts.AsksAnswered++
+	sec := g.second(now)
+	g.noteAsker(sec, from, ask)
+	g.notePushed(now, ask, out)
+
+	a.Reset()
+	a.You, a.Stations = from, uint16(min(len(g.stations), StationsMax))
+	a.Tuned = append(a.Tuned, g.tuned...)
+	room -= a.Len()
+	if room < 0 {
+		return nil
+	}
+	room = g.tellFound(now, from, ask, a, room)
+	room = g.tellHosts(sec, from, int(ask.WantHosts), a, room)
+	room, more := g.missing(now, &ask.Slice, a, room)
+	if more {
+		a.Stations |= moreFlag
+	}
+	g.tellRumours(ask, a, room)
+	s.buf = a.Append(s.buf[:0])
+	return s.buf
+}
+
+// noteAsker takes the asker for a host, if it says it is one. Its address is not proven: anybody can write any sender. So
+// strangers have a part of the tables where they push out only each other, and what a stranger tells of hosts is not heard.
+func (g *Gossip) noteAsker(sec uint32, from netip.AddrPort, ask *wire.Ask) {
+	i := g.hosts.find(from)
+	if i < 0 {
+		if !ask.Node.IsZero() {
+			g.hosts.add(sec, wire.Host{Addr: from, Node: ask.Node}, telling{group: strangerGroup, teller: from.Addr(), private: true})
+		}
+		return
+	}
+	if !g.hosts.slots[i].proven(sec, tellSeconds) {
+		return
+	}
+	how := told(from.Addr())
+	for _, h := range ask.Hosts {
+		if !g.isSelf(h) {
+			g.hosts.add(sec, h, how)
+		}
+	}
+}
+
+// notePushed takes the records of an ask, as long as strangers did not send too many to verify.
+func (g *Gossip) notePushed(now mono.Time, ask *wire.Ask, out *Output) {
+	for _, raw := range ask.Records {
+		if int(g.verifies) >= verifyPerSecond*int(sweepEvery/time.Second) {
+			return
+		}
+		switch fate := g.learn(now, raw); fate {
+		case recordForged:
+			g.verifies++
+			g.counts.RecordsForged++
+			return
+		case recordKnown, recordRefused:
+			g.counts.RecordsKnown++
+		case recordLater, recordNews:
+			g.verifies++
+			g.counts.RecordsNew++
+			out.Changed = true
+			if fate == recordNews {
+				g.news = now
+			}
+			g.foundRecord(raw, out)
+		}
+	}
+}
+
+// tellHosts tells of random hosts that answered this node lately; nobody hears of hosts that this node only heard of, nor of
+// those that he told of himself. The untried table comes first: the whole network passes through it, while the hosts of the
+// tried one stay, and would become known to everybody.
+func (g *Gossip) tellHosts(sec uint32, asker netip.AddrPort, want int, a *wire.Answer, room int) int {
+	t := &g.hosts
+	teller := t.tellerPrint(asker.Addr())
+	want = min(want, wire.AnswerHostsMax)
+	half := t.half()
+	start := g.cfg.Rand.IntN(half)
+	for base := 0; base <= half; base += half {
+		for k := 0; k < half && len(a.Hosts) < want; k++ {
+			i := base + (start+k*tellStride)%half
+			h := &t.slots[i]
+			if !h.proven(sec, tellSeconds) || h.teller == teller || h.node.IsZero() {
+				continue
+			}
+			w := h.wire()
+			if w.Addr == asker || isPrivate(w.Addr.Addr()) && !isPrivate(asker.Addr()) {
+				continue
+			}
+			if w.Len() > room {
+				return room
+			}
+			room -= w.Len()
+			a.Hosts = append(a.Hosts, w)
+		}
+	}
+	return room
+}
+
+// tellRumours fills what room is left.
+func (g *Gossip) tellRumours(ask *wire.Ask, a *wire.Answer, room int) {
+	n := 0
+	for n < len(g.rumours) && len(a.Records) < wire.AnswerRecordsMax {
+		rec := g.rumours[n].rec
+		size := wire.RecordLen(rec.Raw)
+		if size > room {
+			break
+		}
+		n++
+		if !hasRecord(a, rec) && !hasPrint(ask.Slice.Prints, ask.Slice.Print(rec.Station, rec.Seq)) {
+			a.Records = append(a.Records, rec.Raw)
+			room -= size
+		}
+	}
+	g.pushed(n)
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+package gossip
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// A find is a station for which hosts are wanted.
+type find struct {
+	id    identity.StationID
+	tag   wire.StationTag
+	since mono.Time
+}
+
+// Find begins to look for hosts that are tuned to a station: mostly among hosts that are said to be, more slowly elsewhere.
+// What is known is found at once.
+func (g *Gossip) Find(now mono.Time, id identity.StationID, out *Output) {
+	if !slices.ContainsFunc(g.finds, func(f find) bool { return f.id == id }) {
+		if len(g.finds) >= findsMax {
+			g.finds = slices.Delete(g.finds, 0, 1)
+		}
+		g.finds = append(g.finds, find{id, wire.TagOf(id), now})
+	}
+	g.nextAsk = now
+	if s := g.station(id); s != nil {
+		foundEntries(s.rec, out)
+	}
+	sec := g.second(now)
+	n := 0
+	for i := range g.hosts.slots {
+		if h := &g.hosts.slots[i]; n < wire.AnswerFoundMax && h.isTuned(wire.TagOf(id)) && h.proven(sec, heardSeconds) {
+			out.Found = append(out.Found, Found{id, h.wire()})
+			n++
+		}
+	}
+}
+
+// StopFind ends it.
+func (g *Gossip) StopFind(id identity.StationID) {
+	g.finds = slices.DeleteFunc(g.finds, func(f find) bool { return f.id == id })
+}
+
+// findInterval is the time between asks while something is looked for: short at first.
+func (g *Gossip) findInterval(now mono.Time) time.Duration {
+	for _, f := range g.finds {
+		if now.Sub(f.since) < findEager {
+			return findEvery
+		}
+	}
+	return findLaterEvery
+}
+
+// pickSought returns a host that is said to be tuned to what is looked for, three times out of four.
+func (g *Gossip) pickSought(sec uint32) int {
+	if len(g.finds) == 0 || g.turn%4 == 0 {
+		return -1
+	}
+	tag := g.finds[int(g.turn)%len(g.finds)].tag
+	best, n := -1, 0
+	for i := range g.hosts.slots {
+		if h := &g.hosts.slots[i]; h.isTuned(tag) && h.flags&hostAsked == 0 && (h.next <= sec || h.fails == 0 && h.seen < sec) {
+			if n++; g.cfg.Rand.IntN(n) == 0 {
+				best = i
+			}
+		}
+	}
+	return best
+}
+
+// wantFound puts what is looked for into an ask.
+func (g *Gossip) wantFound(a *wire.Ask) {
+	if len(g.finds) > 0 {
+		a.Find = g.finds[int(g.turn)%len(g.finds)].id
+	}
+}
+
+// tellFound answers what is looked for: the record, unless the asker has it, and hosts that said that they are tuned in.
+func (g *Gossip) tellFound(now mono.Time, asker netip.AddrPort, ask *wire.Ask, a *wire.Answer, room int) int {
+	if ask.Find.IsZero() {
+		return room
+	}
+	if s := g.station(ask.Find); s != nil && !hasPrint(ask.Slice.Prints, ask.Slice.PrintOf(s.tag, s.seq)) {
+		if size := wire.RecordLen(s.rec.Raw); size <= room {
+			a.Records = append(a.Records, s.rec.Raw)
+			room -= size
+		}
+	}
+	sec, tag := g.second(now), wire.TagOf(ask.Find)
+	start := g.cfg.Rand.IntN(len(g.hosts.slots))
+	for k := range g.hosts.slots {
+		h := &g.hosts.slots[(start+k)%len(g.hosts.slots)]
+		if len(a.Found) >= wire.AnswerFoundMax || !h.isTuned(tag) || !h.proven(sec, heardSeconds) || h.node.IsZero() {
+			continue
+		}
+		w := h.wire()
+		if w.Addr == asker || isPrivate(w.Addr.Addr()) && !isPrivate(asker.Addr()) {
+			continue
+		}
+		if w.Len() > room {
+			break
+		}
+		room -= w.Len()
+		a.Found = append(a.Found, w)
+	}
+	return room
+}
+
+// noteFound tells the application of hosts on a station that is looked for: the answerer, if it says so itself, and those it
+// told of, which are asked themselves next.
+func (g *Gossip) noteFound(sec uint32, p pending, by wire.Host, a *wire.Answer, out *Output) {
+	for _, f := range g.finds {
+		if slices.Contains(a.Tuned, f.tag) {
+			out.Found = append(out.Found, Found{f.id, by})
+		}
+		if f.tag != p.find {
+			continue
+		}
+		how := told(by.Addr.Addr())
+		for _, h := range a.Found {
+			if g.isSelf(h) || !hostAddr(h.Addr) || isPrivate(h.Addr.Addr()) && !how.private {
+				continue
+			}
+			out.Found = append(out.Found, Found{f.id, h})
+			if g.hosts.find(h.Addr) >= 0 {
+				continue
+			}
+			if i := g.hosts.add(sec, h, how); i >= 0 {
+				g.hosts.slots[i].flags |= hostSought
+				g.hosts.slots[i].tuned[0] = f.tag // a hint, until it says so itself
+			}
+		}
+	}
+}
+
+// foundRecord tells the application of the entry points of a station that is looked for.
+func (g *Gossip) foundRecord(raw []byte, out *Output) {
+	if len(g.finds) == 0 {
+		return
+	}
+	id, _, err := wire.PeekStationRecord(raw)
+	if err != nil || !slices.ContainsFunc(g.finds, func(f find) bool { return f.id == id }) {
+		return
+	}
+	if s := g.station(id); s != nil {
+		foundEntries(s.rec, out)
+	}
+}
+
+func foundEntries(rec *Record, out *Output) {
+	for _, a := range rec.Entries {
+		if hostAddr(unmap(a)) {
+			out.Found = append(out.Found, Found{rec.Station, wire.Host{Addr: unmap(a)}})
+		}
+	}
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT
+
+// Package gossip knows who exists: hosts and stations. It asks a random host now and then, answers others, and so every
+// node soon knows every station, without a directory. It keeps invented hosts from pushing out the honest ones (hosts.go),
+// exchanges only the records that the other lacks (slice.go), finds hosts on one station (find.go), and counts listeners,
+// those it heard of itself and all that there may be (census.go).
+//
+// It does no I/O and no cryptography but the signatures of records: sealed asks and answers are link's business. It
+// decides nothing about who feeds whom. Nothing that others say is believed but what a key signed; what others say of hosts
+// is a hint until the host itself answered. A Gossip is owned by one goroutine; everything in it is bounded.
+//
+// docs/protocol/gossip.md is the specification; constants here have its names.
+package gossip
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// Numbers of the protocol's behaviour that others rely on.
+const (
+	onlineSeconds  = 12 * 60     // a record younger than this shows a station on the air
+	lingerSeconds  = 30 * 60     // as long as listeners are heard, this old
+	goneSeconds    = 2 * 60 * 60 // after it was last alive a station is forgotten
+	heardSeconds   = 10 * 60     // how long an answer counts
+	tellSeconds    = 15 * 60     // a host that answered within this time is told to others
+	freshSeconds   = 60          // a record signed within this time can be a rumour
+	skewSeconds    = 120         // records from further in the future are no part of the newest
+	rumourPushes   = 6           // how often a rumour is passed on
+	answersUntilUp = 8           // full answers in a row without anything new end the cold start
+)
+
+// Rates and sizes of asks.
+const (
+	AskEveryDefault = 500 * time.Millisecond
+	coldEvery       = 125 * time.Millisecond
+	followEvery     = 50 * time.Millisecond
+	findEvery       = 250 * time.Millisecond
+	findLaterEvery  = time.Second
+	findEager       = 15 * time.Second
+	idleAfter       = 2 * time.Minute // without news; then asks are half as frequent
+	sweepEvery      = 10 * time.Second
+
+	warmAnswerBytes   = 101 // two IPv4 hosts and one tag
+	followAnswerBytes = 640 // two records
+	warmPrints        = 12
+	warmHosts         = 2
+	coldHosts         = 16
+	fewHosts          = 32 // with fewer that answer a node wants more at once
+)
+
+// Limits of this implementation.
+const (
+	HostsMaxDefault = 1000
+	StationsMax     = 4096
+	pendingMax      = 64
+	seedsMax        = 16
+	rumoursMax      = 32
+	findsMax        = 4
+	verifyPerSecond = 100 // records in asks of strangers
+)
+
+// Config is what a Gossip is made from.
+type Config struct {
+	Secret   [32]byte        // of the tables of hosts: who does not know it cannot choose places in them
+	Self     identity.NodeID // this node, if others may be told of it; zero: it is no host
+	Rand     *rand.Rand
+	HostsMax int           // default HostsMaxDefault; a multiple of 16 serves best
+	AskEvery time.Duration // default AskEveryDefault
+	// Parse reads and verifies a record; raw belongs to the caller. Nil: ParseRecord. The simulator shares records.
+	Parse   func(raw []byte) (*Record, error)
+	Scratch *Scratch // memory for one call at a time, may be shared; nil: own
+}
+
+// A Record is a station's record and the bytes that its key signed. It is never altered and may be shared.
+type Record struct {
+	wire.StationRecord
+	Raw []byte
+}
+
+// ParseRecord verifies raw and copies it.
+func ParseRecord(raw []byte) (*Record, error) {
+	r, err := wire.ParseStationRecord(raw)
+	if err != nil {
+		return nil, err
+	}
+	return &Record{r, bytes.Clone(raw)}, nil
+}
+
+// Scratch is memory that a call needs only while it runs.
+type Scratch struct {
+	ask    wire.Ask
+	answer wire.Answer
+	out    wire.Answer
+	buf    []byte
+	seqs   [wire.PrintsMax + 1]uint32
+}
+
+// Output is what a call wants done. The caller owns it.
+type Output struct {
+	Asks    []Ask
+	Found   []Found
+	Changed bool // the list of stations may look different now
+
+	bytes []byte
+}
+
+// An Ask asks link to send one. Payload is valid until Reset.
+type Ask struct {
+	To          netip.AddrPort
+	Node        identity.NodeID // zero: learn it from the address
+	Token       uint64          // for HandleAnswer and Failed
+	Payload     []byte
+	AnswerBytes int // room that the answer shall have
+}
+
+// Found says that a host may carry a station that was to be found. Node is zero for the entry points of a record.
+type Found struct {
+	Station identity.StationID
+	Host    wire.Host
+}
+
+// Reset empties the output and keeps its memory.
+func (o *Output) Reset() {
+	clear(o.Asks)
+	o.Asks, o.Found, o.Changed, o.bytes = o.Asks[:0], o.Found[:0], false, o.bytes[:0]
+}
+
+// A pending ask.
+type pending struct {
+	token uint64
+	to    netip.AddrPort
+	at    mono.Time
+	flags pendingFlags
+	find  wire.StationTag // that hosts were wanted of
+}
+
+type pendingFlags uint8
+
+const (
+	pendingFull   pendingFlags = 1 << iota // a slice of all records, and room for many
+	pendingRecent                          // the newest records
+	pendingSought                          // chosen because it is tuned to what is looked for: no random sample
+)
+
+// A Gossip is what one node knows of others.
+type Gossip struct {
+	cfg    Config
+	origin mono.Time
+	hosts  hosts
+	tokens uint64
+
+	pending []pending
+	first   []netip.AddrPort // asked before all others: anchors, tests before evictions
+	seeds   []netip.AddrPort
+
+	wall      int64 // unix seconds at wallAt; 0 unknown
+	wallAt    mono.Time
+	nextAsk   mono.Time
+	nextSweep mono.Time
+	news      mono.Time // when an answer last brought anything
+	answered  mono.Time // when anybody last answered
+	follow    followUp
+	behind    uint16 // how many clean answers until the cold start is over
+	walk      walk
+	turn      uint8
+	verifies  uint16 // records of strangers verified since the last sweep
+
+	stations []station // by tag, then id
+	rumours  []rumour
+	tuned    []wire.StationTag
+	finds    []find
+
+	census census
+	votes  addressVotes
+	counts Counts
+}
+
+// A followUp is an ask that goes to the same host at once, since it has more.
+type followUp struct {
+	at    mono.Time
+	to    netip.AddrPort
+	flags pendingFlags
+	bytes int
+	left  uint8
+}
+
+// New makes a Gossip that knows nobody.
+func New(now mono.Time, cfg Config) *Gossip {
+	if cfg.HostsMax <= 0 {
+		cfg.HostsMax = HostsMaxDefault
+	}
+	if cfg.AskEvery <= 0 {
+		cfg.AskEvery = AskEveryDefault
+	}
+	if cfg.Parse == nil {
+		cfg.Parse = ParseRecord
+	}
+	if cfg.Scratch == nil {
+		cfg.Scratch = &Scratch{}
+	}
+	return &Gossip{
+		cfg: cfg, origin: now, hosts: newHosts(cfg.Secret, cfg.HostsMax),
+		nextAsk: now, nextSweep: now.Add(sweepEvery), news: now, answered: now.Add(-time.Hour), behind: answersUntilUp,
+		follow: followUp{at: mono.Never},
+	}
+}
+
+// SetWall says what time people have: seconds since 1970 at now. Until it is known no station is forgotten.
+func (g *Gossip) SetWall(now mono.Time, unix int64) { g.wall, g.wallAt = unix, now }
+
+// unix returns the seconds since 1970, 0 when they are not known.
+func (g *Gossip) unix(now mono.Time) int64 {
+	if g.wall == 0 {
+		return 0
+	}
+	return g.wall + int64(now.Sub(g.wallAt)/time.Second)
+}
+
+// second returns the seconds since the Gossip was made, from 1 on.
+func (g *Gossip) second(now mono.Time) uint32 { return uint32(now.Sub(g.origin)/time.Second) + 1 }
+
+// AddSeed adds a host to start from. Seeds are asked like any other host, and again when nobody answers.
+func (g *Gossip) AddSeed(now mono.Time, a netip.AddrPort) {
+	a = unmap(a)
+	if !hostAddr(a) || len(g.seeds) >= seedsMax {
+		return
+	}
+	g.seeds = append(g.seeds, a)
+	g.hosts.add(g.second(now), wire.Host{Addr: a}, telling{group: seedGroup, private: true})
+	g.first = append(g.first, a)
+	g.nextAsk = now
+}
+
+// AddHost adds a host that from told of, or whom the LAN or a DHT brought (from is the zero Addr).
+func (g *Gossip) AddHost(now mono.Time, h wire.Host, from netip.Addr) {
+	t := telling{group: seedGroup, private: true}
+	if from.IsValid() {
+		t = told(from.Unmap())
+	}
+	h.Addr = unmap(h.Addr)
+	if !g.isSelf(h) && g.hosts.add(g.second(now), h, t) >= 0 && g.hosts.fresh < fewHosts {
+		g.nextAsk = mono.Min(g.nextAsk, now.Add(coldEvery))
+	}
+}
+
+func (g *Gossip) isSelf(h wire.Host) bool { return !h.Node.IsZero() && h.Node == g.cfg.Self }
+
+// SetTuned says which stations this node is tuned to; the first four are told to others.
+func (g *Gossip) SetTuned(ids []identity.StationID) {
+	g.tuned = g.tuned[:0]
+	for _, id := range ids[:min(len(ids), wire.TunedMax)] {
+		g.tuned = append(g.tuned, wire.TagOf(id))
+	}
+}
+
+// Deadline returns when to call Advance.
+func (g *Gossip) Deadline() mono.Time {
+	return min(g.nextAsk, g.nextSweep, g.follow.at)
+}
+
+// Advance does what is due.
+func (g *Gossip) Advance(now mono.Time, out *Output) {
+	if now >= g.nextSweep {
+		g.sweep(now, out)
+		g.nextSweep = now.Add(sweepEvery)
+	}
+	if now >= g.follow.at {
+		g.askAgain(now, out)
+	}
+	if now >= g.nextAsk {
+		g.askSomebody(now, out)
+		g.nextAsk = now.Add(g.jitter(g.interval(now)))
+	}
+}
+
+// jitter varies d by an eighth.
+func (g *Gossip) jitter(d time.Duration) time.Duration {
+	return d - d/8 + time.Duration(g.cfg.Rand.Int64N(int64(d/4)))
+}
+
+// interval is the time between two asks to random hosts.
+func (g *Gossip) interval(now mono.Time) time.Duration {
+	d := g.cfg.AskEvery
+	switch {
+	case len(g.finds) > 0:
+		return min(d, g.findInterval(now))
+	case g.cold():
+		return min(d, coldEvery)
+	case now.Sub(g.news) > idleAfter && len(g.rumours) == 0 && g.second(now) > youngSeconds:
+		return 2 * d
+	}
+	return d
+}
+
+// cold reports whether much is missing: stations that others have, or hosts that answer.
+func (g *Gossip) cold() bool {
+	return g.behind > 0 || g.hosts.fresh < fewHosts && g.hosts.unproven > 0
+}
+
+// sweep forgets what is old.
+func (g *Gossip) sweep(now mono.Time, out *Output) {
+	g.verifies = 0
+	sec := g.second(now)
+	keep := g.pending[:0]
+	for _, p := range g.pending {
+		if now.Sub(p.at) < sweepEvery {
+			keep = append(keep, p)
+		} else if i := g.hosts.find(p.to); i >= 0 {
+			g.hosts.slots[i].flags &^= hostAsked
+		}
+	}
+	g.pending = keep
+	g.hosts.count(sec)
+	g.sweepStations(now, out)
+	g.census.age(g.hosts.marked)
+	if g.hosts.fresh == 0 { // nobody answers: begin anew
+		for _, a := range g.seeds {
+			g.hosts.add(sec, wire.Host{Addr: a}, telling{group: seedGroup, private: true})
+		}
+	}
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+
+package node
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/mesh"
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// How often a station's record is signed; docs/protocol/gossip.md has the reasons.
+const (
+	recordEvery   = 10 * time.Minute // at least, while it is on the air
+	recordSoonest = 30 * time.Second
+	titleSoonest  = 5 * time.Minute // when nothing but the title is new
+)
+
+// An announcement is what a station of one's own says of itself, and what it said last.
+type announcement struct {
+	key  identity.StationKey
+	next wire.StationRecord // all but Seq, OnAir and Entries
+	said wire.StationRecord
+	at   mono.Time // when it was signed; 0 never
+}
+
+// describe takes what a station of one's own is to say of itself.
+func (n *Node) describe(c DescribeCommand) {
+	d := &n.finder
+	i := slices.IndexFunc(d.own, func(a announcement) bool { return a.key.ID() == c.Key.ID() })
+	if i < 0 {
+		if len(d.own) >= StationsMax {
+			return
+		}
+		i = len(d.own)
+		d.own = append(d.own, announcement{key: c.Key})
+	}
+	d.own[i].next = wire.StationRecord{Name: c.Name, Genre: c.Genre, Description: c.Description, URL: c.URL, Title: c.Title,
+		Codec: c.Codec, KBPS: c.KBPS}
+}
+
+// announceDue signs the records that are due. A station is announced once its audio flows.
+func (n *Node) announceDue(now mono.Time) {
+	d := &n.finder
+	wall, ok := n.WallClock(now)
+	if !ok || d.gossip == nil {
+		return
+	}
+	for i := range d.own {
+		a := &d.own[i]
+		st := n.find(a.key.ID())
+		if st == nil || st.Role() != mesh.Source {
+			continue
+		}
+		status := st.Status(now)
+		rec := a.next
+		rec.OnAir = status.OnAir && !status.Ended
+		rec.Entries = n.ownAddresses()
+		if !a.due(now, &rec) {
+			continue
+		}
+		rec.Seq = max(uint32(wall/1000), a.said.Seq+1)
+		a.said, a.at = rec, now
+		d.gossip.SetOwn(now, rec.Sign(nil, a.key))
+	}
+}
+
+// due reports whether rec is to be signed now.
+func (a *announcement) due(now mono.Time, rec *wire.StationRecord) bool {
+	if a.at == 0 {
+		return rec.OnAir
+	}
+	if rec.OnAir != a.said.OnAir {
+		return true
+	}
+	if !rec.OnAir {
+		return false
+	}
+	since := now.Sub(a.at)
+	return since >= recordEvery || since >= recordSoonest && !a.same(rec) || since >= titleSoonest && rec.Title != a.said.Title
+}
+
+// same reports whether nothing but the title is new.
+func (a *announcement) same(rec *wire.StationRecord) bool {
+	s := &a.said
+	return rec.Name == s.Name && rec.Genre == s.Genre && rec.Description == s.Description && rec.URL == s.URL &&
+		rec.Codec == s.Codec && rec.KBPS == s.KBPS && slices.Equal(rec.Entries, s.Entries)
+}
+
+// ownAddresses are where others see this node, if at least two networks agree or only one has said anything.
+func (n *Node) ownAddresses() []netip.AddrPort {
+	var list []netip.AddrPort
+	for _, ipv4 := range []bool{true, false} {
+		if a, votes := n.finder.gossip.OwnAddress(ipv4); votes > 0 {
+			list = append(list, a)
+		}
+	}
+	return list
+}
