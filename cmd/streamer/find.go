@@ -34,20 +34,24 @@ func findStation(ctx context.Context, text, addr string, g *globalFlags) (identi
 	if err != nil || found {
 		return link, err
 	}
-	return identity.Link{}, unknownStation(text)
+	return identity.Link{}, unknownStation(text).withHint()
 }
 
-// unknownStation is the mistake of naming a station that nobody knows.
-func unknownStation(text string) error {
-	return usageError{withHint(fmt.Errorf("%w %q", errUnknownStation, text),
+// unknownStation is the name of a station that nobody asked so far knows.
+type unknownStation string
+
+// Error implements error.
+func (u unknownStation) Error() string { return fmt.Sprintf("no station %q is known here", string(u)) }
+
+func (u unknownStation) withHint() error {
+	return usageError{withHint(u,
 		"give its link (streamerp2p:...) or its id of 52 letters and digits, or a host to ask: --seed HOST:PORT")}
 }
 
-var errUnknownStation = errors.New("nobody here knows a station called")
-
 // mayBeFound reports whether a node that is only starting could find the station by name: it has somebody to ask.
 func mayBeFound(err error, f *nodeFlags) bool {
-	return errors.Is(err, errUnknownStation) && len(f.Seed) > 0
+	_, unknown := errors.AsType[unknownStation](err)
+	return unknown && len(f.Seed) > 0
 }
 
 // fromList looks a name up in the list of the running node. That no node runs is no error.

@@ -128,15 +128,15 @@ func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Read
 
 // find waits until the node knows a station of the name that was given.
 func (l *listening) find(ctx context.Context, d *daemon.Daemon) (identity.Link, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, findTime, errUnknownStation)
+	ctx, cancel := context.WithTimeoutCause(ctx, findTime, unknownStation(l.name))
 	defer cancel()
 	fmt.Fprintf(l.words, "%-7s %s\n", "looking", l.name)
 	link, err := d.Find(ctx, l.name)
-	switch {
-	case errors.Is(err, daemon.ErrAmbiguous):
+	if errors.Is(err, daemon.ErrAmbiguous) {
 		return link, withHint(fmt.Errorf("%w: %q", err, l.name), "give the link or the id: `streamer stations` shows them")
-	case errors.Is(err, errUnknownStation):
-		return link, unknownStation(l.name)
+	}
+	if unknown, ok := errors.AsType[unknownStation](err); ok {
+		return link, unknown.withHint()
 	}
 	return link, err
 }

@@ -130,3 +130,20 @@ var ParseStation = parseStation
 
 // Encode writes what ParseStation reads.
 func (s Station) Encode() ([]byte, error) { return s.encode() }
+
+// The file of hosts.
+var (
+	WriteHosts  = writeHosts
+	ReadHosts   = readHosts
+	ParseHosts  = parseHosts
+	FileOfHosts = fileOfHosts
+)
+
+// KeptNodeSeed reads or makes a node's key.
+var KeptNodeSeed = keptNodeSeed
+
+// The list of stations that people see.
+var (
+	MergeStations = mergeStations
+	FormatCodec   = formatCodec
+)

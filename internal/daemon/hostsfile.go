@@ -42,6 +42,14 @@ type savedHosts struct {
 
 // writeHosts writes the file, atomically: whom a node knows is nobody else's business.
 func writeHosts(path string, s gossip.Saved) error {
+	b, err := json.Marshal(fileOfHosts(s))
+	if err != nil {
+		return fmt.Errorf("encode the hosts: %w", err)
+	}
+	return writeFileAtomic(path, append(b, '\n'), 0o600, true)
+}
+
+func fileOfHosts(s gossip.Saved) savedHosts {
 	f := savedHosts{Hosts: make([]savedHost, 0, len(s.Hosts)), Anchors: s.Anchors, Stations: s.Records}
 	for _, h := range s.Hosts {
 		saved := savedHost{Addr: h.Addr, Tried: h.Tried}
@@ -50,11 +58,7 @@ func writeHosts(path string, s gossip.Saved) error {
 		}
 		f.Hosts = append(f.Hosts, saved)
 	}
-	b, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("encode the hosts: %w", err)
-	}
-	return writeFileAtomic(path, append(b, '\n'), 0o600, true)
+	return f
 }
 
 // readHosts reads the file; that there is none is no error. Records are verified by the node.
