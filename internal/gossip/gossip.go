@@ -45,6 +45,7 @@ const (
 	findLaterEvery  = time.Second
 	findEager       = 15 * time.Second
 	idleAfter       = 2 * time.Minute // without news; then asks are half as frequent
+	busyTimes       = 4               // less frequent while the node carries audio, whose line it is
 	sweepEvery      = 10 * time.Second
 
 	warmAnswerBytes   = 101 // two IPv4 hosts and one tag
