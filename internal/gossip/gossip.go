@@ -261,6 +261,9 @@ func (g *Gossip) SetTuned(ids []identity.StationID) {
 	}
 }
 
+// SetBusy says whether the node carries audio.
+func (g *Gossip) SetBusy(busy bool) { g.busy = busy }
+
 // Deadline returns when to call Advance.
 func (g *Gossip) Deadline() mono.Time {
 	return min(g.nextAsk, g.nextSweep, g.follow.at)
@@ -294,6 +297,8 @@ func (g *Gossip) interval(now mono.Time) time.Duration {
 		return min(d, g.findInterval(now))
 	case g.cold():
 		return min(d, coldEvery)
+	case g.busy:
+		return busyTimes * d
 	case now.Sub(g.news) > idleAfter && len(g.rumours) == 0 && g.second(now) > youngSeconds:
 		return 2 * d
 	}
