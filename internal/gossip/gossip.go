@@ -168,6 +168,7 @@ type Gossip struct {
 	news      mono.Time // when an answer last brought anything
 	answered  mono.Time // when anybody last answered
 	follow    followUp
+	busy      bool   // the node carries audio
 	behind    uint16 // how many clean answers until the cold start is over
 	walk      walk
 	turn      uint8

@@ -77,6 +77,7 @@ func (n *Node) tellTuned() {
 		}
 	}
 	d.gossip.SetTuned(d.tuned)
+	d.gossip.SetBusy(len(n.stations) > 0)
 }
 
 // searchPeers has gossip look for hosts on the stations that nobody feeds.
