@@ -111,6 +111,7 @@ func TestDescriptionOfAnswers(t *testing.T) {
 		"Station":    {"GET", "/api/v1/stations/" + stationID.String(), ""},
 		"TuneAnswer": {"POST", "/api/v1/tune", `{"station":"` + stationID.String() + `"}`},
 		"StopAnswer": {"POST", "/api/v1/stop", ""},
+		"NetStatus":  {"GET", "/netstatus.json", ""},
 		"Health":     {"GET", "/healthz", ""},
 		"Error":      {"GET", "/api/v1/stations/x", ""},
 	}

@@ -76,6 +76,8 @@ func (s *Server) routes() []route {
 		{"POST", "/api/v1/stop", http.HandlerFunc(s.serveStop)},
 		{"GET", "/api/v1/events", http.HandlerFunc(s.serveEvents)},
 		{"GET", "/api/v1/openapi.json", file("openapi.json", "application/json")},
+		{"GET", "/netstatus", http.HandlerFunc(s.serveNetStatus)},
+		{"GET", "/netstatus.json", http.HandlerFunc(s.serveNetStatusJSON)},
 		{"GET", "/metrics", http.HandlerFunc(s.serveMetrics)},
 		{"GET", "/healthz", http.HandlerFunc(s.serveHealth)},
 	}
@@ -128,12 +130,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// foreignRead reports whether a page of another site reads the API. It would not see the answer, but it could keep event
-// streams open.
+// foreignRead reports whether a page of another site reads the API or the state of the network. It would not see the answer,
+// but that there is one, and it could keep event streams open.
 func foreignRead(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate" &&
-		strings.HasPrefix(r.URL.Path, "/api/")
+		(strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/netstatus"))
 }
 
 // hostAllowed reports whether a request was meant for this node. A site that has its own name point at 127.0.0.1 (DNS

@@ -315,6 +315,8 @@ func TestStrangersAreRefused(t *testing.T) {
 		{"no browser", "POST", "/api/v1/stop", nil, 202},
 		{"foreign untune", "DELETE", "/api/v1/tune/" + stationID.String(), []string{"Sec-Fetch-Site", "cross-site"}, 403},
 		{"foreign read", "GET", "/api/v1/events", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors"}, 403},
+		{"foreign look at the network", "GET", "/netstatus.json", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors"}, 403},
+		{"foreign picture of the network", "GET", "/netstatus", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors"}, 403},
 		{"followed link", "GET", "/", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -363,7 +365,7 @@ func TestHealth(t *testing.T) {
 	s.backend.mu.Lock()
 	s.backend.err = errors.New("the loop has not turned for 5 s")
 	s.backend.mu.Unlock()
-	for _, path := range []string{"/healthz", "/api/v1/status", "/metrics"} {
+	for _, path := range []string{"/healthz", "/api/v1/status", "/metrics", "/netstatus", "/netstatus.json"} {
 		if a := s.ask(t, "GET", path, ""); a.code != 503 || !strings.Contains(text(t, a), "has not turned") {
 			t.Errorf("%s: got %d", path, a.code)
 		}
