@@ -3,7 +3,10 @@
 package daemon
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -123,6 +126,23 @@ func RecordCalls(path string, seeds Seeds, from netip.AddrPort, calls []any) err
 		}
 	}
 	return r.Close()
+}
+
+// RecordedCommands reads the commands of a record without carrying them out.
+func RecordedCommands(r *bufio.Reader) (list []node.Command, err error) {
+	_, _, now, err := readRecordHead(r)
+	buf := make([]byte, entryBytesMax)
+	for err == nil {
+		var e entry
+		if e, err = readEntry(r, buf, now); err == nil && e.command != nil {
+			list = append(list, e.command)
+		}
+		now = max(now, e.now)
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return list, err
 }
 
 // ParseStation and Encode are a key file's format.

@@ -42,7 +42,9 @@ func start(t *testing.T, opts daemon.Options) *running {
 	}
 	opts.Announce = []string{}
 	opts.Version = "test"
-	opts.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	ready := make(chan daemon.Ready, 1)
 	opts.OnReady = func(r daemon.Ready) { ready <- r }
 	d, err := daemon.New(opts)

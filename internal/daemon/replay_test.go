@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"streamer/internal/daemon"
 	"streamer/internal/identity"
 	"streamer/internal/node"
+	"streamer/internal/wire"
 )
 
 // someCalls has every kind of call.
@@ -28,6 +30,13 @@ func someCalls() []any {
 	calls := []any{
 		node.WallClockCommand{UnixMilli: 1_800_000_000_000},
 		node.UploadCommand{BPS: 1_000_000},
+		node.MeetCommand{
+			Seeds: peers,
+			Hosts: []wire.Host{{Addr: peers[0], Node: identity.NewNodeKey([32]byte{7}).Public()}},
+		},
+		node.DescribeCommand{
+			Key: key, Name: "Radio Nord", Genre: "ambient", Description: "d", URL: "https://radio.example/", Title: "A - T", Codec: 1, KBPS: 128,
+		},
 		node.TuneCommand{Station: other, Role: node.RoleListener, Peers: peers},
 		node.BeginCommand{Key: key, Epoch: 7, BitrateBPS: 128_000},
 		node.PublishCommand{Station: key.ID(), Kind: 1, Data: []byte("header")},
@@ -66,6 +75,25 @@ func TestReplayAgrees(t *testing.T) {
 	}
 }
 
+// Every argument of every command is in the record.
+func TestRecordedCommands(t *testing.T) {
+	var want []node.Command
+	for _, c := range someCalls() {
+		if c, ok := c.(node.Command); ok {
+			want = append(want, c)
+		}
+	}
+	got, err := daemon.RecordedCommands(bufio.NewReader(bytes.NewReader(recorded(t, someCalls()))))
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("%d commands of %d, %v", len(got), len(want), err)
+	}
+	for i := range want {
+		if got, want := fmt.Sprintf("%T %+v", got[i], got[i]), fmt.Sprintf("%T %+v", want[i], want[i]); got != want {
+			t.Errorf("recorded %s as %s", want, got)
+		}
+	}
+}
+
 // Another seed, another argument or another sum is noticed at the very call.
 func TestReplayNoticesDifferences(t *testing.T) {
 	b := recorded(t, someCalls())
@@ -77,6 +105,10 @@ func TestReplayNoticesDifferences(t *testing.T) {
 	altered := bytes.Replace(b, []byte("header"), []byte("leader"), 1)
 	if n, err := replay(altered); !errors.Is(err, daemon.ErrDiverged) {
 		t.Errorf("another argument: %d calls, %v", n, err)
+	}
+	met := bytes.Replace(b, []byte{4, 203, 0, 113, 1}, []byte{4, 203, 0, 113, 9}, 1)
+	if n, err := replay(met); !errors.Is(err, daemon.ErrDiverged) {
+		t.Errorf("another seed host: %d calls, %v", n, err)
 	}
 	summed := bytes.Clone(b)
 	summed[len(summed)-1] ^= 1
