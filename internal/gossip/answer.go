@@ -94,19 +94,17 @@ func (g *Gossip) notePushed(now mono.Time, ask *wire.Ask, out *Output) {
 }
 
 // tellHosts tells of random hosts that answered this node lately; nobody hears of hosts that this node only heard of, nor of
-// those that he told of himself. The untried table comes first: the whole network passes through it, while the hosts of the
-// tried one stay, and would become known to everybody.
+// those that he told of himself. Those come first that once asked this node: everybody asks, so they are a fair sample of all
+// there are, while what others tell of are those that many know already.
 func (g *Gossip) tellHosts(sec uint32, asker netip.AddrPort, want int, a *wire.Answer, room int) int {
 	t := &g.hosts
 	teller := t.tellerPrint(asker.Addr())
 	want = min(want, wire.AnswerHostsMax)
-	half := t.half()
-	start := g.cfg.Rand.IntN(half)
-	for base := 0; base <= half; base += half {
-		for k := 0; k < half && len(a.Hosts) < want; k++ {
-			i := base + (start+k*tellStride)%half
-			h := &t.slots[i]
-			if !h.proven(sec, tellSeconds) || h.teller == teller || h.node.IsZero() {
+	start := g.cfg.Rand.IntN(len(t.slots))
+	for _, kind := range [...]hostFlags{hostAsker, 0} {
+		for k := 0; k < len(t.slots) && len(a.Hosts) < want; k++ {
+			h := &t.slots[(start+k*tellStride)%len(t.slots)]
+			if h.flags&hostAsker != kind || !h.proven(sec, tellSeconds) || h.teller == teller || h.node.IsZero() {
 				continue
 			}
 			w := h.wire()

@@ -70,7 +70,7 @@ func (g *Gossip) ask(now mono.Time, i int, flags pendingFlags, out *Output) {
 	a.Reset()
 	a.Node, a.Stations, a.WantHosts = g.cfg.Self, uint16(len(g.stations)), warmHosts
 	a.Tuned = append(a.Tuned, g.tuned...)
-	if g.hosts.fresh < fewHosts {
+	if g.lonely(now) {
 		a.WantHosts = coldHosts
 	}
 	prints, answerBytes, rumours := warmPrints, warmAnswerBytes, recordsInAsk
@@ -122,9 +122,9 @@ func (g *Gossip) send(now mono.Time, h *host, flags pendingFlags, answerBytes in
 	out.bytes = g.cfg.Scratch.ask.Append(out.bytes)
 	g.tokens++
 	to := wire.Host{Addr: h.addrPort()}
-	// An address that never answered is asked by HELLO first, 72 bytes, and its key learned from itself: so a lie costs
-	// whoever is named little, and a wrong key costs nobody anything. So is one that fell silent: it may have a new key.
-	if h.flags&hostProven != 0 && h.fails == 0 {
+	// What is long goes only to addresses that answered once; others are asked by HELLO first, 72 bytes, and so is who did not
+	// answer the last time: its key may be another now, or a lie.
+	if h.fails == 0 && (h.flags&hostProven != 0 || answerBytes <= warmAnswerBytes) {
 		to.Node = h.node
 	}
 	h.flags |= hostAsked
@@ -194,7 +194,7 @@ func (g *Gossip) HandleAnswer(now mono.Time, token uint64, node identity.NodeID,
 	if i >= 0 {
 		i = g.noteAnswer(sec, i, node, a)
 	}
-	g.noteHosts(sec, from, a, p)
+	g.noteHosts(now, from, a, p)
 	g.noteFound(sec, p, wire.Host{Addr: from, Node: node}, a, out)
 	g.votes.add(groupOf(from.Addr()), a.You)
 	fresh := g.noteRecords(now, i, a, out)
@@ -216,8 +216,8 @@ func (g *Gossip) noteAnswer(sec uint32, i int, node identity.NodeID, a *wire.Ans
 }
 
 // noteHosts takes the hosts of an answer: as a sample of the network, and for the tables.
-func (g *Gossip) noteHosts(sec uint32, from netip.AddrPort, a *wire.Answer, p pending) {
-	how := told(from.Addr())
+func (g *Gossip) noteHosts(now mono.Time, from netip.AddrPort, a *wire.Answer, p pending) {
+	sec, how := g.second(now), told(from.Addr())
 	teller := g.hosts.tellerPrint(from.Addr())
 	for _, h := range a.Hosts {
 		if g.isSelf(h) || h.Addr == from {
@@ -227,8 +227,8 @@ func (g *Gossip) noteHosts(sec uint32, from netip.AddrPort, a *wire.Answer, p pe
 		if p.flags&pendingSought == 0 {
 			g.census.sample(g.hosts.key, how.group, from, g.sampled(sec, i, teller))
 		}
-		if i < 0 {
-			g.hosts.add(sec, h, how)
+		if i < 0 && g.hosts.add(sec, h, how) >= 0 {
+			g.met = now
 		}
 	}
 }

@@ -53,7 +53,8 @@ const (
 	warmPrints        = 12
 	warmHosts         = 2
 	coldHosts         = 16
-	fewHosts          = 32 // with fewer that answer a node wants more at once
+	fewHosts          = 32               // with fewer that answer a node wants more at once
+	lonelyFor         = 20 * time.Second // after it last heard of another host
 )
 
 // Limits of this implementation.
@@ -166,6 +167,7 @@ type Gossip struct {
 	nextAsk   mono.Time
 	nextSweep mono.Time
 	news      mono.Time // when an answer last brought anything
+	met       mono.Time // when another host was last heard of
 	answered  mono.Time // when anybody last answered
 	follow    followUp
 	busy      bool   // the node carries audio
@@ -209,7 +211,7 @@ func New(now mono.Time, cfg Config) *Gossip {
 	}
 	return &Gossip{
 		cfg: cfg, origin: now, hosts: newHosts(cfg.Secret, cfg.HostsMax),
-		nextAsk: now, nextSweep: now.Add(sweepEvery), news: now, answered: now.Add(-time.Hour), behind: answersUntilUp,
+		nextAsk: now, nextSweep: now.Add(sweepEvery), news: now, met: now, answered: now.Add(-time.Hour), behind: answersUntilUp,
 		follow: followUp{at: mono.Never},
 	}
 }
@@ -296,7 +298,7 @@ func (g *Gossip) interval(now mono.Time) time.Duration {
 	switch {
 	case len(g.finds) > 0:
 		return min(d, g.findInterval(now))
-	case g.cold():
+	case g.cold(now):
 		return min(d, coldEvery)
 	case g.busy:
 		return busyTimes * d
@@ -307,8 +309,13 @@ func (g *Gossip) interval(now mono.Time) time.Duration {
 }
 
 // cold reports whether much is missing: stations that others have, or hosts that answer.
-func (g *Gossip) cold() bool {
-	return g.behind > 0 || g.hosts.fresh < fewHosts && g.hosts.unproven > 0
+func (g *Gossip) cold(now mono.Time) bool {
+	return g.behind > 0 || g.lonely(now) && g.hosts.unproven > 0
+}
+
+// lonely reports whether few hosts answer although there are more: in a small network nobody is.
+func (g *Gossip) lonely(now mono.Time) bool {
+	return g.hosts.fresh < fewHosts && now.Sub(g.met) < lonelyFor
 }
 
 // sweep forgets what is old.

@@ -42,6 +42,7 @@ const (
 	hostProven hostFlags = 1 << iota // answered this run of the node
 	hostAsked                        // an ask is under way
 	hostSought                       // came to us because it is tuned to what we looked for: no random sample
+	hostAsker                        // it asked us: a random choice of all there are
 	hostKept                         // was tried in an earlier run
 	hostTest                         // the ask under way decides whether it keeps its place
 )
@@ -183,6 +184,9 @@ func (t *hosts) add(sec uint32, h wire.Host, how telling) int {
 		t.unproven++
 	}
 	t.slots[i] = host{node: h.Node, addr: h.Addr.Addr().As16(), port: h.Addr.Port(), seen: sec, teller: t.tellerPrint(how.teller)}
+	if how.group == strangerGroup {
+		t.slots[i].flags = hostAsker
+	}
 	t.prints[i] = t.print(h.Addr)
 	return i
 }
@@ -225,7 +229,7 @@ func (t *hosts) answered(sec uint32, i int, node identity.NodeID, replace bool) 
 		t.unproven = max(0, t.unproven-1)
 	}
 	h.node, h.seen, h.fails, h.next = node, sec, 0, sec+1
-	h.flags = h.flags&(hostSought|hostKept) | hostProven
+	h.flags = h.flags&(hostSought|hostAsker|hostKept) | hostProven
 	if t.isTried(i) {
 		return i, -1
 	}
@@ -245,8 +249,9 @@ func (t *hosts) answered(sec uint32, i int, node identity.NodeID, replace bool) 
 		}
 	}
 	h.next = sec + 1
-	t.slots[to], t.prints[to] = t.slots[i], t.prints[i]
-	t.remove(i)
+	// Whoever was there goes to the untried table, to the place that is free now.
+	t.slots[to], t.slots[i] = t.slots[i], t.slots[to]
+	t.prints[to], t.prints[i] = t.prints[i], t.prints[to]
 	return to, -1
 }
 
