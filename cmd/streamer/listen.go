@@ -32,7 +32,7 @@ type listenCmd struct {
 // Run listens.
 func (c *listenCmd) Run(p *program, g *globalFlags) error {
 	link, err := findStation(p.ctx, c.Station, c.HTTP, g)
-	byName := mayBeFound(err, &c.nodeFlags)
+	byName := mayBeFound(err, &c.nodeFlags, g)
 	if err != nil && !byName {
 		return err
 	}

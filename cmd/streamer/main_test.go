@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    scriptExits,
 			"ready":    scriptReady,
+			"until":    scriptUntil,
 			"partof":   scriptPartOf,
 			"nosecret": scriptNoSecret,
 		},
@@ -67,8 +69,26 @@ func scriptExits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// until PATTERN ARG... runs streamer again and again until its standard output matches.
+func scriptUntil(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for {
+		if ts.Exec("streamer", args[1:]...) == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			ts.Fatalf("standard output never matches %s", pattern)
+		}
+	}
+}
+
 // ready FILE PREFIX waits for a ready file and sets PREFIX_HTTP, PREFIX_LINK (with the node's address on this machine, which
-// may have no other), PREFIX_SOURCE and PREFIX_ID.
+// may have no other), PREFIX_SOURCE, PREFIX_ID and PREFIX_UDP.
 func scriptReady(ts *testscript.TestScript, _ bool, args []string) {
 	path, prefix := ts.MkAbs(args[0]), args[1]
 	var r daemon.Ready
@@ -90,7 +110,7 @@ func scriptReady(ts *testscript.TestScript, _ bool, args []string) {
 		link.Peers = []string{fmt.Sprintf("127.0.0.1:%d", r.UDP)}
 		r.Link = link.String()
 	}
-	for name, value := range map[string]string{"HTTP": r.HTTP, "LINK": r.Link, "SOURCE": r.Source, "ID": r.StationID} {
+	for name, value := range map[string]string{"HTTP": r.HTTP, "LINK": r.Link, "SOURCE": r.Source, "ID": r.StationID, "UDP": strconv.Itoa(r.UDP)} {
 		ts.Setenv(prefix+"_"+name, value)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 
 	"streamer/internal/gossip"
 	"streamer/internal/identity"
@@ -59,6 +60,16 @@ func fileOfHosts(s gossip.Saved) savedHosts {
 		f.Hosts = append(f.Hosts, saved)
 	}
 	return f
+}
+
+// HostsKept reports whether an earlier run left hosts to start from; dataDir is Options.DataDir.
+func HostsKept(dataDir string) bool {
+	dir, err := (&Options{DataDir: dataDir}).dataDir()
+	if err != nil {
+		return false
+	}
+	s, err := readHosts(filepath.Join(dir, hostsFile))
+	return err == nil && len(s.Hosts) > 0
 }
 
 // readHosts reads the file; that there is none is no error. Records are verified by the node.
