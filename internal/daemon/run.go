@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"streamer/internal/identity"
+	"streamer/internal/mono"
 	"streamer/internal/node"
 )
 
 const (
 	farewellTime = 2 * time.Second        // for all of a polite end but the one below
 	leaveTime    = 250 * time.Millisecond // the node goes on for so long after it said that it leaves
+	lastTime     = time.Second            // a source with children goes on for so long after the end: they may lack the last chunks
 )
 
 // errAsked is the cause of an end that somebody asked for, by whatever way, or that the last input brought.
@@ -125,6 +127,14 @@ func (d *Daemon) farewell(ctx context.Context, web *pages) {
 		}
 	}
 	d.stations.close()
+	if d.own != nil && d.feeds(ctx, d.own.station.Key.ID()) {
+		last := time.NewTimer(lastTime)
+		defer last.Stop()
+		select {
+		case <-last.C:
+		case <-ctx.Done():
+		}
+	}
 	if err := d.loop.do(ctx, node.LeaveCommand{}); err != nil {
 		d.log.Warn("peers were not told", keyError, err)
 	}
@@ -137,4 +147,14 @@ func (d *Daemon) farewell(ctx context.Context, web *pages) {
 	case <-gone.C:
 	case <-ctx.Done():
 	}
+}
+
+// feeds reports whether the node has children on a station.
+func (d *Daemon) feeds(ctx context.Context, id identity.StationID) (yes bool) {
+	err := d.loop.ask(ctx, func(n *node.Node, now mono.Time) {
+		for _, st := range n.Status(now).Tuned {
+			yes = yes || st.ID == id && len(st.Children) > 0
+		}
+	})
+	return err == nil && yes
 }
