@@ -11,7 +11,9 @@ wire                        < link, gossip, mesh, reach
 link, gossip, mesh, reach   < node
 node                        < sim, daemon, web
 codec                       < sim, ingest, playback
+identity                    < lan
 udp, ingest, playback, web  < daemon
+lan                         < daemon
 sim, daemon, demo           < cmd/streamer
 node, codec                 < lab/load
 lab/netlab, lab/tools, lab/players < lab, lab/sources
@@ -26,6 +28,8 @@ daemon: sim
 ingest: lab/tools
 # Real players play what playback serves, a browser what the page shows.
 lab/players: playback web
+# Nodes find each other on real links.
+lab/lan: lan
 `
 
 // ModuleRule says which packages may import a module, or a package of the standard library that needs watching. Modules
@@ -36,14 +40,16 @@ github.com/BurntSushi/toml:     cmd/streamer
 github.com/alecthomas/kong:     cmd/streamer
 github.com/flynn/noise:         link
 golang.org/x/crypto:            wire link
-golang.org/x/sys:               udp lab lab/load lab/netlab
+golang.org/x/net:               lan
+golang.org/x/sys:               udp lab lab/lan lab/load lab/netlab
 golang.org/x/term:              cmd/streamer
 golang.org/x/text:              ingest
+golang.org/x/time:              lan
 
 github.com/rogpeppe/go-internal: TESTS
 go.uber.org/goleak:              TESTS
 
-log/slog:  identity udp daemon ingest playback web cmd/streamer
+log/slog:  identity udp lan daemon ingest playback web cmd/streamer
 log:       NONE
 flag:      demo/generate lab/load
 unsafe:    udp lab/load
