@@ -10,7 +10,7 @@ import (
 
 type broadcastCmd struct {
 	Src     []string `arg:"" optional:"" name:"src" help:"Files, folders, playlists, http(s) streams, or - for standard input."`
-	Station string   `placeholder:"NAME|FILE" help:"Which key to broadcast with: a name from streamer station list, or a key file (default)."`
+	Station string   `placeholder:"NAME|FILE" complete:"keys" help:"Which key to broadcast with: a name from streamer station list, or a key file (default)."`
 	Mount   string   `placeholder:"/MOUNT" help:"The only mount that broadcast tools may use; any without it."`
 	Shuffle bool     `help:"Play files and folders in a new order every time."`
 	Once    bool     `help:"End after the last of them instead of beginning again."`
@@ -58,7 +58,7 @@ func (f *nodeFlags) openSource(p *program, g *globalFlags, b *daemon.BroadcastOp
 }
 
 type relayCmd struct {
-	Stations []string `arg:"" name:"station" help:"Links, station ids, or names from the list."`
+	Stations []string `arg:"" name:"station" complete:"stations" help:"Links, station ids, or names from the list."`
 	nodeFlags
 }
 

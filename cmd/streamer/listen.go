@@ -23,7 +23,7 @@ const findTime = 30 * time.Second
 const silenceNotice = 8 * time.Second
 
 type listenCmd struct {
-	Station string `arg:"" help:"A streamerp2p: link, a station id, or a name from the list."`
+	Station string `arg:"" complete:"stations" help:"A streamerp2p: link, a station id, or a name from the list."`
 	Output  string `placeholder:"FILE|-" help:"Write the audio to a file until the broadcaster ends the stream, or to standard output, which waits 45 s for one who comes back."`
 	Player  string `placeholder:"auto|none|COMMAND" help:"What plays it: auto finds one; a command gets the address, or, when it ends in -, the audio (auto; none with --output)."`
 	nodeFlags

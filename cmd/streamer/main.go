@@ -54,6 +54,9 @@ type commands struct {
 	Station   stationCmd   `cmd:"" help:"Keys and settings of stations of your own."`
 	Sim       simCmd       `cmd:"" help:"Run the simulator."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
+
+	Completion completionCmd `cmd:"" help:"Print a script that completes commands, flags and stations in bash, zsh or fish."`
+	Complete   completeCmd   `cmd:"" hidden:"" help:"Complete a command line, for those scripts."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }

@@ -134,7 +134,7 @@ func (c *stationListCmd) Run(p *program, g *globalFlags) error {
 }
 
 type stationShowCmd struct {
-	Key string `arg:"" help:"Name of a key, or a key file."`
+	Key string `arg:"" complete:"keys" help:"Name of a key, or a key file."`
 	jsonFlags
 }
 
@@ -152,7 +152,7 @@ func (c *stationShowCmd) Run(p *program, g *globalFlags) error {
 }
 
 type stationExportCmd struct {
-	Key    string `arg:"" help:"Name of a key, or a key file."`
+	Key    string `arg:"" complete:"keys" help:"Name of a key, or a key file."`
 	Output string `placeholder:"FILE" default:"-" help:"Where to write (standard output). A file that is there already is not replaced."`
 	passphraseFlags
 }
