@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("STREAMER_DATA_DIR", env.WorkDir+"/data")
 			env.Setenv("STREAMER_LOG_LEVEL", "warn")
 			env.Setenv("STREAMER_PORT", "0")
+			env.Setenv("STREAMER_NO_LAN", "true") // nothing of a test leaves this machine
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

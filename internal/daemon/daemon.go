@@ -36,6 +36,7 @@ type Daemon struct {
 	begun time.Time
 
 	conn      *udp.Conn
+	self      identity.NodeID
 	loop      *loop
 	stations  *stations
 	discovery *discovery
@@ -100,6 +101,7 @@ func (d *Daemon) openNode() error {
 		}
 	}
 	cfg := seeds.Config(d.opts.UploadBPS)
+	d.self = cfg.Key.Public()
 	now := d.clock.now()
 	var rec *Recorder
 	if d.opts.Record == "" {

@@ -10,12 +10,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"streamer/internal/gossip"
 	"streamer/internal/identity"
+	"streamer/internal/lan"
 	"streamer/internal/mono"
 	"streamer/internal/node"
+	"streamer/internal/wire"
 )
 
 const (
@@ -35,6 +38,35 @@ type discovery struct {
 	seeds []string
 	path  string       // of the hosts; "": nothing is kept
 	kept  gossip.Saved // from the last run
+}
+
+// neighboursQueued is how many nodes of the LAN wait for the loop at most; more are heard of again.
+const neighboursQueued = 64
+
+// runLAN finds nodes on the same LAN until ctx ends.
+func (d *discovery) runLAN(ctx context.Context, self identity.NodeID, port int) {
+	found := make(chan wire.Host, neighboursQueued)
+	var passing sync.WaitGroup
+	passing.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case h := <-found:
+				d.command(ctx, node.MeetCommand{Hosts: []wire.Host{h}})
+			}
+		}
+	})
+	err := lan.Run(ctx, lan.Config{Self: self, Port: uint16(port), Log: d.log}, func(a netip.AddrPort, id identity.NodeID) {
+		select {
+		case found <- wire.Host{Addr: a, Node: id}:
+		default:
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		d.log.Warn("the local network is not searched", keyError, err)
+	}
+	passing.Wait()
 }
 
 // newDiscovery reads what the last run kept. A damaged file is left as it is, and this run keeps nothing.

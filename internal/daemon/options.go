@@ -28,6 +28,7 @@ type Options struct {
 	Relay     []identity.Link   // stations to help without listening
 	Broadcast *BroadcastOptions // a station of one's own; nil none
 
+	LAN         bool // look for nodes on the local network, and be found
 	KeepNodeKey bool // the node's identity is the same at each start: for hosts that others start from
 
 	Version   string       // for the page and the status
