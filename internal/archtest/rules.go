@@ -11,9 +11,9 @@ wire                        < link, gossip, mesh, reach
 link, gossip, mesh, reach   < node
 node                        < sim, daemon, web
 codec                       < sim, ingest, playback
-identity                    < lan
+identity                    < lan, dht
 udp, ingest, playback, web  < daemon
-lan                         < daemon
+lan, dht                    < daemon
 sim, daemon, demo           < cmd/streamer
 node, codec                 < lab/load
 lab/netlab, lab/tools, lab/players < lab, lab/sources
@@ -38,18 +38,20 @@ const ModuleRule = `
 filippo.io/age:                 daemon
 github.com/BurntSushi/toml:     cmd/streamer
 github.com/alecthomas/kong:     cmd/streamer
+github.com/anacrolix/dht:       dht
 github.com/flynn/noise:         link
 golang.org/x/crypto:            wire link
 golang.org/x/net:               lan
 golang.org/x/sys:               udp lab lab/lan lab/load lab/netlab
 golang.org/x/term:              cmd/streamer
 golang.org/x/text:              ingest
-golang.org/x/time:              lan
+golang.org/x/time:              lan dht
 
+github.com/anacrolix/torrent:    TESTS
 github.com/rogpeppe/go-internal: TESTS
 go.uber.org/goleak:              TESTS
 
-log/slog:  identity udp lan daemon ingest playback web cmd/streamer
+log/slog:  identity udp lan dht daemon ingest playback web cmd/streamer
 log:       NONE
 flag:      demo/generate lab/load
 unsafe:    udp lab/load
