@@ -143,9 +143,10 @@ stations.
 // launchListener runs `listen NAME` for one of the stations, which writes the audio to a file.
 func (c *crowd) launchListener(t *testing.T, h *netlab.Host, name string, i int, args ...string) *node {
 	t.Helper()
-	_ = os.Remove(filepath.Join(c.net.Dir, name+".mp3"))
-	return launchNode(t, h, name, append([]string{"listen", stationName(1 + i%len(c.stations)),
-		"--output", filepath.Join(c.net.Dir, name+".mp3")}, args...)...)
+	output := filepath.Join(c.net.Dir, name+".mp3")
+	_ = os.Remove(output)
+	args = append(args, "--output", output)
+	return launchNode(t, h, name, append([]string{"listen", stationName(1 + i%len(c.stations))}, args...)...)
 }
 
 // awaitOutput waits until a listener has written audio, and returns how long after its start that was.
