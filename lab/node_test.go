@@ -63,7 +63,7 @@ func launchNode(t *testing.T, h *netlab.Host, name string, args ...string) *node
 	}
 	nd.args = append([]string{streamer}, args...)
 	nd.args = append(nd.args, "--data-dir", filepath.Join(nd.dir, "data"), "--ready-file", nd.readyFile(), "--no-open",
-		"--no-lan", "--no-portmap", "--log-level", "debug")
+		"--no-lan", "--no-dht", "--no-portmap", "--log-level", "debug")
 	if !has(args, "--http") {
 		nd.args = append(nd.args, "--http", "127.0.0.1:0")
 	}

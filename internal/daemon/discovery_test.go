@@ -108,6 +108,12 @@ func TestStationIsFoundByName(t *testing.T) {
 	}
 	mustContain(t, whole, record(t, listener, source.ready.StationID, 2*second128))
 	until(t, "the listener counted by the seed", func() bool { return lists(t, seed, "Radio Nord").Listeners >= 1 })
+
+	// A polite end is known at once, to those who listened, too.
+	source.stop()
+	for name, r := range map[string]*running{"seed": seed, "listener": listener} {
+		until(t, "the "+name+" knows the end", func() bool { return !lists(t, r, "Radio Nord").Online })
+	}
 }
 
 // Names prove nothing: of two stations of one name none is chosen.

@@ -4,6 +4,7 @@ package daemon
 
 // Keys of log attributes.
 const (
+	keyAnswers  = "answers"
 	keyError    = "error"
 	keyEpoch    = "epoch"
 	keyFormat   = "format"

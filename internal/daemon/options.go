@@ -3,8 +3,10 @@
 package daemon
 
 import (
+	"context"
 	"io"
 	"log/slog"
+	"net/netip"
 
 	"streamer/internal/codec"
 	"streamer/internal/identity"
@@ -29,6 +31,7 @@ type Options struct {
 	Broadcast *BroadcastOptions // a station of one's own; nil none
 
 	LAN         bool // look for nodes on the local network, and be found
+	DHT         bool // ask the BitTorrent DHT when nobody else answers, and announce one's own station there
 	KeepNodeKey bool // the node's identity is the same at each start: for hosts that others start from
 
 	Version   string       // for the page and the status
@@ -37,6 +40,8 @@ type Options struct {
 	OnReady   func(Ready)  // called once, from Run's goroutine; may be nil
 	Record    string       // file to record all calls of the core to, SECRETS INCLUDED; "" none
 	Log       *slog.Logger // nil discards
+
+	dhtStart func(context.Context) []netip.AddrPort // members of the DHT to begin with; nil: the public ones
 }
 
 // BroadcastOptions say what goes on the air and how it comes in.

@@ -46,6 +46,7 @@ const (
 	entryLeave
 	entryDescribe
 	entryMeet
+	entryAddPeers
 )
 
 // Seeds are all randomness that a node gets: equal seeds and equal calls give equal output. They are SECRET.
@@ -161,6 +162,13 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 		for _, text := range []string{c.Name, c.Genre, c.Description, c.URL, c.Title} {
 			r.uvarint(uint64(len(text)))
 			r.entry = append(r.entry, text...)
+		}
+	case node.AddPeersCommand:
+		r.begin(now, entryAddPeers)
+		r.entry = append(r.entry, c.Station[:]...)
+		r.uvarint(uint64(len(c.Peers)))
+		for _, p := range c.Peers {
+			r.addr(p)
 		}
 	case node.MeetCommand:
 		r.begin(now, entryMeet)

@@ -167,6 +167,12 @@ func parseEntry(b []byte, before mono.Time) (entry, error) {
 			*text = string(f.take(int(min(f.uvarint(), entryBytesMax))))
 		}
 		e.command = c
+	case entryAddPeers:
+		c := node.AddPeersCommand{Station: f.station()}
+		for range min(f.uvarint(), peersMax) {
+			c.Peers = append(c.Peers, f.addr())
+		}
+		e.command = c
 	case entryMeet:
 		e.command = f.meet()
 	default:

@@ -40,6 +40,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	core.Go(func() { d.loop.run(loopCtx) })
 	doors.Go(func() { d.stations.run(ctx) })
 	doors.Go(func() { d.discovery.run(ctx) })
+	if d.opts.DHT {
+		doors.Go(func() { d.newMainline().run(ctx) })
+	}
 	if d.opts.LAN {
 		doors.Go(func() { d.discovery.runLAN(ctx, d.self, d.conn.Port()) })
 	}

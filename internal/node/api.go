@@ -90,6 +90,12 @@ type MeetCommand struct {
 	Hosts []wire.Host
 }
 
+// AddPeersCommand says where a station that is carried may be had, too. It changes nothing else.
+type AddPeersCommand struct {
+	Station identity.StationID
+	Peers   []netip.AddrPort
+}
+
 // RestoreCommand gives back what Save returned in an earlier run. It comes after WallClockCommand.
 type RestoreCommand struct{ Saved gossip.Saved }
 
@@ -110,6 +116,7 @@ func (EndCommand) command()       {}
 func (DescribeCommand) command()  {}
 func (MeetCommand) command()      {}
 func (RestoreCommand) command()   {}
+func (AddPeersCommand) command()  {}
 func (WallClockCommand) command() {}
 func (UploadCommand) command()    {}
 func (LeaveCommand) command()     {}

@@ -39,6 +39,12 @@ func (n *Node) HandleCommand(now mono.Time, c Command, out *Output) {
 		n.setGossipWall(now, c.UnixMilli/1000)
 	case MeetCommand:
 		n.meet(now, c)
+	case AddPeersCommand:
+		if st := n.find(c.Station); st != nil {
+			for _, a := range c.Peers {
+				st.AddFound(now, a, identity.NodeID{})
+			}
+		}
 	case RestoreCommand:
 		n.restore(now, c)
 	case DescribeCommand:
