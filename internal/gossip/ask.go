@@ -198,7 +198,7 @@ func (g *Gossip) HandleAnswer(now mono.Time, token uint64, node identity.NodeID,
 	g.noteFound(sec, p, wire.Host{Addr: from, Node: node}, a, out)
 	g.votes.add(groupOf(from.Addr()), a.You)
 	fresh := g.noteRecords(now, i, a, out)
-	g.plan(now, p, a, fresh)
+	g.plan(now, p, i, a, fresh)
 }
 
 // noteAnswer notes that a host answered and what it is tuned to. It returns its place now.
@@ -206,7 +206,7 @@ func (g *Gossip) noteAnswer(sec uint32, i int, node identity.NodeID, a *wire.Ans
 	h := &g.hosts.slots[i]
 	h.tuned = [wire.TunedMax]wire.StationTag{}
 	copy(h.tuned[:], a.Tuned)
-	young := sec < youngSeconds && g.cfg.Rand.IntN(youngChance) == 0
+	young := g.young(sec) && g.cfg.Rand.IntN(youngChance) == 0
 	i, test := g.hosts.answered(sec, i, node, young)
 	if test >= 0 && len(g.first) < pendingMax {
 		g.hosts.slots[test].flags |= hostTest
@@ -277,8 +277,15 @@ func (g *Gossip) noteRecords(now mono.Time, i int, a *wire.Answer, out *Output) 
 }
 
 // plan decides from an answer how to go on.
-func (g *Gossip) plan(now mono.Time, p pending, a *wire.Answer, fresh int) {
+func (g *Gossip) plan(now mono.Time, p pending, i int, a *wire.Answer, fresh int) {
 	more := a.Stations&moreFlag != 0
+	if more && i >= 0 {
+		h := &g.hosts.slots[i]
+		if p.flags&pendingFull != 0 && len(a.Records) == 0 {
+			h.flags |= hostEmpty
+		}
+		more = h.flags&hostEmpty == 0
+	}
 	recent := p.flags & pendingRecent
 	if p.flags&pendingFull != 0 && recent == 0 {
 		// That there is more is believed of those who brought something.

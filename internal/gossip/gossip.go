@@ -173,6 +173,7 @@ type Gossip struct {
 	busy      bool   // the node carries audio
 	behind    uint16 // how many clean answers until the cold start is over
 	walk      walk
+	restored  bool // from an earlier run
 	turn      uint8
 	verifies  uint16 // records of strangers verified since the last sweep
 
@@ -296,17 +297,22 @@ func (g *Gossip) jitter(d time.Duration) time.Duration {
 func (g *Gossip) interval(now mono.Time) time.Duration {
 	d := g.cfg.AskEvery
 	switch {
-	case len(g.finds) > 0:
-		return min(d, g.findInterval(now))
 	case g.cold(now):
-		return min(d, coldEvery)
+		d = min(d, coldEvery)
+	case len(g.rumours) > 0: // they are few, and soon over
 	case g.busy:
-		return busyTimes * d
-	case now.Sub(g.news) > idleAfter && len(g.rumours) == 0 && g.second(now) > youngSeconds:
-		return 2 * d
+		d *= busyTimes
+	case now.Sub(g.news) > idleAfter && !g.young(g.second(now)):
+		d *= 2
+	}
+	if len(g.finds) > 0 {
+		d = min(d, g.findInterval(now))
 	}
 	return d
 }
+
+// young reports whether the node began from nothing not long ago: then it looks around more, and its tables are not settled.
+func (g *Gossip) young(sec uint32) bool { return sec < youngSeconds && !g.restored }
 
 // cold reports whether much is missing: stations that others have, or hosts that answer.
 func (g *Gossip) cold(now mono.Time) bool {

@@ -44,6 +44,7 @@ const (
 	hostSought                       // came to us because it is tuned to what we looked for: no random sample
 	hostAsker                        // it asked us: a random choice of all there are
 	hostKept                         // was tried in an earlier run
+	hostEmpty                        // said that it had more, and had nothing
 	hostTest                         // the ask under way decides whether it keeps its place
 )
 
@@ -229,7 +230,7 @@ func (t *hosts) answered(sec uint32, i int, node identity.NodeID, replace bool) 
 		t.unproven = max(0, t.unproven-1)
 	}
 	h.node, h.seen, h.fails, h.next = node, sec, 0, sec+1
-	h.flags = h.flags&(hostSought|hostAsker|hostKept) | hostProven
+	h.flags = h.flags&(hostSought|hostAsker|hostKept|hostEmpty) | hostProven
 	if t.isTried(i) {
 		return i, -1
 	}

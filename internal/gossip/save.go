@@ -77,7 +77,7 @@ func (g *Gossip) Restore(now mono.Time, s Saved) {
 	for _, raw := range s.Records[:min(len(s.Records), StationsMax)] {
 		g.learn(now, raw)
 	}
-	g.nextAsk = now
+	g.nextAsk, g.restored = now, g.restored || len(s.Hosts) >= fewHosts
 }
 
 // restore puts a remembered host back. Who told of it is forgotten, so the untried ones stand as if told by themselves.

@@ -205,7 +205,10 @@ func (g *Gossip) sweepStations(now mono.Time, out *Output) {
 			continue
 		}
 		for _, tag := range h.tuned {
-			if s := g.byTag(tag); tag != 0 && s != nil && unix-int64(s.seq) <= lingerSeconds {
+			if tag == 0 {
+				break
+			}
+			if s := g.byTag(tag); s != nil && unix-int64(s.seq) <= lingerSeconds {
 				s.alive = max(s.alive, uint32(unix)-(sec-h.seen))
 			}
 		}
