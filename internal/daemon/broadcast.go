@@ -109,23 +109,23 @@ func (b *broadcast) Waiting() {
 	b.live = false
 }
 
-// end signs the end of the stream, once. Nothing is published after it.
-func (b *broadcast) end(ctx context.Context) error {
+// end signs the end of the stream, once. Nothing is published after it. It reports whether the station was on the air.
+func (b *broadcast) end(ctx context.Context) (was bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ended {
-		return nil
+		return false, nil
 	}
 	b.ended = true
 	if !b.onAir {
-		return nil
+		return false, nil
 	}
 	b.onAir, b.live = false, false
 	b.channel.End()
 	if err := b.loop.do(ctx, node.EndCommand{Station: b.station.Key.ID()}); err != nil {
-		return fmt.Errorf("end the stream: %w", err)
+		return true, fmt.Errorf("end the stream: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 // mergeInfo is own with its empty station fields taken from kept.

@@ -116,6 +116,17 @@ func TestStationIsFoundByName(t *testing.T) {
 	}
 }
 
+// A station that nobody listened to tells its end, too.
+func TestEndIsTold(t *testing.T) {
+	t.Parallel()
+	sound, _ := makeMP3(t, 20)
+	seed := start(t, daemon.Options{})
+	source := start(t, daemon.Options{Seeds: []string{seed.peer()}, Broadcast: broadcastOf(sound, "Radio Nord")})
+	lists(t, seed, "Radio Nord")
+	source.stop()
+	until(t, "the seed knows the end", func() bool { return !lists(t, seed, "Radio Nord").Online })
+}
+
 // Names prove nothing: of two stations of one name none is chosen.
 func TestAmbiguousName(t *testing.T) {
 	t.Parallel()

@@ -11,14 +11,13 @@ import (
 	"time"
 
 	"streamer/internal/identity"
-	"streamer/internal/mono"
 	"streamer/internal/node"
 )
 
 const (
 	farewellTime = 2 * time.Second        // for all of a polite end but the one below
 	leaveTime    = 250 * time.Millisecond // the node goes on for so long after it said that it leaves
-	lastTime     = time.Second            // a source with children goes on for so long after the end: they may lack the last chunks
+	lastTime     = time.Second            // a source goes on for so long after the end: to give last chunks, and tell that it is off the air
 )
 
 // errAsked is the cause of an end that somebody asked for, by whatever way, or that the last input brought.
@@ -127,13 +126,15 @@ func (d *Daemon) begin(ctx context.Context) error {
 func (d *Daemon) farewell(ctx context.Context, web *pages) {
 	ctx, cancel := context.WithTimeout(ctx, farewellTime)
 	defer cancel()
+	aired := false
 	if d.own != nil {
-		if err := d.own.end(ctx); err != nil {
+		var err error
+		if aired, err = d.own.end(ctx); err != nil {
 			d.log.Warn("the end was not signed", keyError, err)
 		}
 	}
 	d.stations.close()
-	if d.own != nil && d.feeds(ctx, d.own.station.Key.ID()) {
+	if aired {
 		last := time.NewTimer(lastTime)
 		defer last.Stop()
 		select {
@@ -153,14 +154,4 @@ func (d *Daemon) farewell(ctx context.Context, web *pages) {
 	case <-gone.C:
 	case <-ctx.Done():
 	}
-}
-
-// feeds reports whether the node has children on a station.
-func (d *Daemon) feeds(ctx context.Context, id identity.StationID) (yes bool) {
-	err := d.loop.ask(ctx, func(n *node.Node, now mono.Time) {
-		for _, st := range n.Status(now).Tuned {
-			yes = yes || st.ID == id && len(st.Children) > 0
-		}
-	})
-	return err == nil && yes
 }
