@@ -51,7 +51,7 @@ func (u unknownStation) withHint() error {
 // mayBeFound reports whether a node that is only starting could find the station by name: it has somebody to ask.
 func mayBeFound(err error, f *nodeFlags, g *globalFlags) bool {
 	_, unknown := errors.AsType[unknownStation](err)
-	return unknown && (len(f.Seed)+len(daemon.PresetSeeds) > 0 || daemon.HostsKept(g.DataDir))
+	return unknown && (!f.NoLAN || !f.NoDHT || len(f.Seed)+len(daemon.PresetSeeds) > 0 || daemon.HostsKept(g.DataDir))
 }
 
 // fromList looks a name up in the list of the running node. That no node runs is no error.
