@@ -33,6 +33,7 @@ func (n *Node) HandleCommand(now mono.Time, c Command, out *Output) {
 		if st := n.find(c.Station); st != nil {
 			st.End(now, &n.mesh)
 			n.drain(now, st, out)
+			n.finder.review = mono.Min(n.finder.review, now) // others shall know
 		}
 	case WallClockCommand:
 		n.wallOffset, n.wallKnown = c.UnixMilli*int64(time.Millisecond)-int64(now), true
