@@ -43,6 +43,7 @@ func printStatus(w io.Writer, page string, s daemon.Status) error {
 		short(s.NodeID), time.Duration(s.UptimeS)*time.Second, s.UDPPort, s.Version)
 	fmt.Fprintf(t, "page\t%s\n", page)
 	fmt.Fprintf(t, "reachable\t%s\n", s.Reachability)
+	fmt.Fprintf(t, "hosts\t%d known, %d answering\n", s.Hosts.Known, s.Hosts.Answering)
 	fmt.Fprintf(t, "upload\t%s now%s%s\n", bitRate(s.Upload.UsedBPS),
 		optionalRate(", at most ", s.Upload.BudgetBPS), optionalRate(", measured ", s.Upload.MeasuredBPS))
 	fmt.Fprintf(t, "peers\t%d, players %d\n", s.Peers, s.Players)
