@@ -3,6 +3,7 @@
 package gossip
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -53,14 +54,14 @@ func (g *Gossip) noteAsker(sec uint32, from netip.AddrPort, ask *wire.Ask) {
 	i := g.hosts.find(from)
 	if i < 0 {
 		if !ask.Node.IsZero() {
-			g.hosts.add(sec, wire.Host{Addr: from, Node: ask.Node}, telling{group: strangerGroup, teller: from.Addr(), private: true})
+			g.hosts.add(sec, wire.Host{Addr: from, Node: ask.Node}, telling{group: strangerGroup, teller: from, private: true})
 		}
 		return
 	}
 	if !g.hosts.slots[i].proven(sec, tellSeconds) {
 		return
 	}
-	how := told(from.Addr())
+	how := told(from)
 	for _, h := range ask.Hosts {
 		if !g.isSelf(h) {
 			g.hosts.add(sec, h, how)
@@ -98,7 +99,7 @@ func (g *Gossip) notePushed(now mono.Time, ask *wire.Ask, out *Output) {
 // there are, while what others tell of are those that many know already.
 func (g *Gossip) tellHosts(sec uint32, asker netip.AddrPort, want int, a *wire.Answer, room int) int {
 	t := &g.hosts
-	teller := t.tellerPrint(asker.Addr())
+	teller := t.tellerPrint(asker)
 	want = min(want, wire.AnswerHostsMax)
 	start := g.cfg.Rand.IntN(len(t.slots))
 	for _, kind := range [...]hostFlags{hostAsker, 0} {
@@ -121,20 +122,31 @@ func (g *Gossip) tellHosts(sec uint32, asker netip.AddrPort, want int, a *wire.A
 	return room
 }
 
-// tellRumours fills what room is left.
+// tellRumours fills what room is left with news. News that the asker has already counts as told: so it dies out.
 func (g *Gossip) tellRumours(ask *wire.Ask, a *wire.Answer, room int) {
-	n := 0
-	for n < len(g.rumours) && len(a.Records) < wire.AnswerRecordsMax {
-		rec := g.rumours[n].rec
-		size := wire.RecordLen(rec.Raw)
-		if size > room {
-			break
+	defer g.dropRumours()
+	for i := range g.rumours {
+		r := &g.rumours[i]
+		if hasBytes(ask.Records, r.rec.Raw) {
+			continue // that is from whom we have it
 		}
-		n++
-		if !hasRecord(a, rec) && !hasPrint(ask.Slice.Prints, ask.Slice.Print(rec.Station, rec.Seq)) {
-			a.Records = append(a.Records, rec.Raw)
+		if !hasRecord(a, r.rec) && !hasPrint(ask.Slice.Prints, ask.Slice.Print(r.rec.Station, r.rec.Seq)) {
+			size := wire.RecordLen(r.rec.Raw)
+			if size > room || len(a.Records) == wire.AnswerRecordsMax {
+				return
+			}
+			a.Records = append(a.Records, r.rec.Raw)
 			room -= size
 		}
+		r.left--
 	}
-	g.pushed(n)
+}
+
+func hasBytes(records [][]byte, raw []byte) bool {
+	for _, r := range records {
+		if bytes.Equal(r, raw) {
+			return true
+		}
+	}
+	return false
 }

@@ -188,7 +188,7 @@ func (g *Gossip) HandleAnswer(now mono.Time, token uint64, node identity.NodeID,
 	sec := g.second(now)
 	i := g.hosts.find(p.to)
 	if i < 0 {
-		i = g.hosts.add(sec, wire.Host{Addr: p.to, Node: node}, told(p.to.Addr()))
+		i = g.hosts.add(sec, wire.Host{Addr: p.to, Node: node}, told(p.to))
 	}
 	g.answered = now
 	if i >= 0 {
@@ -217,8 +217,8 @@ func (g *Gossip) noteAnswer(sec uint32, i int, node identity.NodeID, a *wire.Ans
 
 // noteHosts takes the hosts of an answer: as a sample of the network, and for the tables.
 func (g *Gossip) noteHosts(now mono.Time, from netip.AddrPort, a *wire.Answer, p pending) {
-	sec, how := g.second(now), told(from.Addr())
-	teller := g.hosts.tellerPrint(from.Addr())
+	sec, how := g.second(now), told(from)
+	teller := g.hosts.tellerPrint(from)
 	for _, h := range a.Hosts {
 		if g.isSelf(h) || h.Addr == from {
 			continue

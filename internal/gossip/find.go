@@ -122,7 +122,7 @@ func (g *Gossip) noteFound(sec uint32, p pending, by wire.Host, a *wire.Answer, 
 		if f.tag != p.find {
 			continue
 		}
-		how := told(by.Addr.Addr())
+		how := told(by.Addr)
 		for _, h := range a.Found {
 			if g.isSelf(h) || !hostAddr(h.Addr) || isPrivate(h.Addr.Addr()) && !how.private {
 				continue

@@ -247,7 +247,7 @@ func (g *Gossip) AddSeed(now mono.Time, a netip.AddrPort) {
 func (g *Gossip) AddHost(now mono.Time, h wire.Host, from netip.Addr) {
 	t := telling{group: seedGroup, private: true}
 	if from.IsValid() {
-		t = told(from.Unmap())
+		t = told(netip.AddrPortFrom(from.Unmap(), 1))
 	}
 	h.Addr = unmap(h.Addr)
 	if !g.isSelf(h) && g.hosts.add(g.second(now), h, t) >= 0 && g.hosts.fresh < fewHosts {

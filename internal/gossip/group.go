@@ -91,11 +91,11 @@ func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr()
 // A telling is how a host became known.
 type telling struct {
 	group   group
-	teller  netip.Addr // zero: nobody in particular
+	teller  netip.AddrPort // zero: nobody in particular
 	private bool       // private addresses make sense
 }
 
 // told is the telling of a host at a proven address.
-func told(by netip.Addr) telling {
-	return telling{group: groupOf(by), teller: by, private: isPrivate(by)}
+func told(by netip.AddrPort) telling {
+	return telling{group: groupOf(by.Addr()), teller: by, private: isPrivate(by.Addr())}
 }

@@ -120,11 +120,11 @@ func (t *hosts) print(a netip.AddrPort) uint32 {
 }
 
 // tellerPrint names who told of a host, 0 nobody.
-func (t *hosts) tellerPrint(a netip.Addr) uint32 {
+func (t *hosts) tellerPrint(a netip.AddrPort) uint32 {
 	if !a.IsValid() {
 		return 0
 	}
-	return t.print(netip.AddrPortFrom(a, 1))
+	return t.print(a)
 }
 
 // find returns the place of a host, -1 when it has none.
@@ -181,7 +181,7 @@ func (t *hosts) add(sec uint32, h wire.Host, how telling) int {
 			return -1
 		}
 	}
-	if t.slots[i].port == 0 {
+	if old := &t.slots[i]; old.port == 0 || old.flags&hostProven != 0 || old.fails > 0 {
 		t.unproven++
 	}
 	t.slots[i] = host{node: h.Node, addr: h.Addr.Addr().As16(), port: h.Addr.Port(), seen: sec, teller: t.tellerPrint(how.teller)}
@@ -238,12 +238,12 @@ func (t *hosts) answered(sec uint32, i int, node identity.NodeID, replace bool) 
 	bucket := t.triedBucket(h.addrPort())
 	to := t.free(bucket)
 	if to < 0 {
-		to = bucket + int(t.prints[i]>>16%bucketHosts)
+		to = t.weakest(sec, bucket, int(t.prints[i]>>16%bucketHosts))
 		old := &t.slots[to]
 		switch {
 		case old.flags&hostAsked != 0:
 			return i, -1
-		case old.fails > 0 || sec-old.seen > testAfter || old.flags&hostProven == 0:
+		case old.doubtful(sec):
 			return i, to
 		case !replace || old.flags&hostKept != 0:
 			return i, -1
@@ -254,6 +254,23 @@ func (t *hosts) answered(sec uint32, i int, node identity.NodeID, replace bool) 
 	t.slots[to], t.slots[i] = t.slots[i], t.slots[to]
 	t.prints[to], t.prints[i] = t.prints[i], t.prints[to]
 	return to, -1
+}
+
+// doubtful reports whether a tried host must be asked before it keeps its place.
+func (h *host) doubtful(sec uint32) bool {
+	return h.fails > 0 || sec-h.seen > testAfter || h.flags&hostProven == 0
+}
+
+// weakest returns the place of a tried bucket for which a newcomer may compete: one that is doubtful, or else the one that the
+// hash of the newcomer chooses.
+func (t *hosts) weakest(sec uint32, bucket, chosen int) int {
+	for k := range bucketHosts {
+		i := bucket + (chosen+k)%bucketHosts
+		if t.slots[i].doubtful(sec) && t.slots[i].flags&hostAsked == 0 {
+			return i
+		}
+	}
+	return bucket + chosen
 }
 
 // failed notes that the host at i did not answer.

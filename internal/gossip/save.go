@@ -74,6 +74,7 @@ func (g *Gossip) Restore(now mono.Time, s Saved) {
 	for _, a := range s.Anchors[:min(len(s.Anchors), anchorsMax)] {
 		g.first = append(g.first, unmap(a))
 	}
+	g.stations = append(make([]station, 0, len(g.stations)+min(len(s.Records), StationsMax)), g.stations...)
 	for _, raw := range s.Records[:min(len(s.Records), StationsMax)] {
 		g.learn(now, raw)
 	}

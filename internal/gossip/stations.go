@@ -239,19 +239,23 @@ func (g *Gossip) rumour(now mono.Time, rec *Record) {
 	g.rumours = append(g.rumours, rumour{rec, rumourPushes})
 }
 
-// pushed counts one push of each of the rumours whose indexes are given, the highest last.
+// pushed counts a push of each of the first n rumours, and puts them behind the others: all get their turn.
 func (g *Gossip) pushed(n int) {
-	for i := range g.rumours[:n] {
-		g.rumours[i].left--
+	if n == 0 {
+		return
 	}
-	// Those that were pushed go to the end: all get their turn.
-	done := slices.Clone(g.rumours[:n])
+	turn := slices.Clone(g.rumours[:n])
 	g.rumours = append(g.rumours[:0], g.rumours[n:]...)
-	for _, r := range done {
-		if r.left > 0 {
-			g.rumours = append(g.rumours, r)
-		}
+	for _, r := range turn {
+		r.left--
+		g.rumours = append(g.rumours, r)
 	}
+	g.dropRumours()
+}
+
+// dropRumours forgets rumours that were pushed often enough.
+func (g *Gossip) dropRumours() {
+	g.rumours = slices.DeleteFunc(g.rumours, func(r rumour) bool { return r.left == 0 })
 	if len(g.rumours) == 0 {
 		g.rumours = nil
 	}

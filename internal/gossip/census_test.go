@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+
+package gossip_test
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"streamer/internal/gossip"
+	"streamer/internal/identity"
+	"streamer/internal/wire"
+)
+
+// A crowd is a network whose nodes a test plays: each tells of random others.
+type crowd struct {
+	r     *rig
+	rand  *rand.Rand
+	nodes []*node
+	tuned map[netip.AddrPort]identity.StationID
+}
+
+func newCrowd(r *rig, n int) *crowd {
+	c := &crowd{r: r, rand: rand.New(rand.NewPCG(7, 7)), tuned: map[netip.AddrPort]identity.StationID{}}
+	for k := range n {
+		var h *node
+		h = r.play(addr("%d.%d.%d.1:1", 20+k%150, k/150, k%7), func(netip.AddrPort, wire.Ask) *wire.Answer {
+			a := &wire.Answer{}
+			for range 2 {
+				o := c.nodes[c.rand.IntN(len(c.nodes))]
+				a.Hosts = append(a.Hosts, wire.Host{Addr: o.addr, Node: o.id})
+			}
+			if id, ok := c.tuned[h.addr]; ok {
+				a.Tuned = []wire.StationTag{wire.TagOf(id)}
+			}
+			return a
+		})
+		c.nodes = append(c.nodes, h)
+	}
+	return c
+}
+
+// The estimates of the network's size and of an audience are near the truth, far beyond what a node has heard itself.
+func TestAudience(t *testing.T) {
+	r := newRig(t)
+	c := newCrowd(r, 3000)
+	n := r.add(addr("1.1.1.1:1"), func(c *gossip.Config) { c.HostsMax = 480 })
+	for k, h := range c.nodes {
+		if k%5 == 0 {
+			c.tuned[h.addr] = stationKey(1).ID()
+		}
+	}
+	r.push(n, record(1, r.unix()))
+	for _, h := range c.nodes[:20] {
+		n.AddHost(r.now, wire.Host{Addr: h.addr, Node: h.id}, netip.Addr{})
+	}
+	r.run(20 * time.Minute)
+	size := n.Counts(r.now).Size
+	s, _ := n.Station(r.now, stationKey(1).ID())
+	t.Logf("size %d of 3000, heard %d, audience %d of 600", size, s.Heard, s.Audience)
+	if size < 2400 || size > 3600 || s.Audience < 420 || s.Audience > 780 || s.Heard > 480 || s.Heard < 50 {
+		t.Errorf("size %d of 3000, heard %d, audience %d of 600", size, s.Heard, s.Audience)
+	}
+}
+
+// One network, however many hosts it has and whatever they claim, has one voice among many.
+func TestAudienceClaimed(t *testing.T) {
+	r := newRig(t)
+	c := newCrowd(r, 1000)
+	n := r.add(addr("1.1.1.1:1"))
+	r.push(n, record(1, r.unix()))
+	var saved gossip.Saved
+	for _, h := range c.nodes[:300] {
+		saved.Hosts = append(saved.Hosts, gossip.SavedHost{Host: wire.Host{Addr: h.addr, Node: h.id}, Tried: true})
+	}
+	for k := range 200 { // a liar with a /16, who tells of himself and of nobody real
+		h := r.play(addr("66.66.%d.%d:1", k, k), func(netip.AddrPort, wire.Ask) *wire.Answer {
+			return &wire.Answer{Stations: 9, Tuned: []wire.StationTag{wire.TagOf(stationKey(1).ID())}, Hosts: []wire.Host{
+				hostOf(addr("66.66.%d.7:1", c.rand.IntN(200)), 9999), hostOf(addr("66.66.%d.8:1", c.rand.IntN(200)), 9999),
+			}}
+		})
+		saved.Hosts = append(saved.Hosts, gossip.SavedHost{Host: wire.Host{Addr: h.addr, Node: h.id}, Tried: true})
+	}
+	n.Restore(r.now, saved)
+	r.run(10 * time.Minute)
+	size := n.Counts(r.now).Size
+	s, _ := n.Station(r.now, stationKey(1).ID())
+	t.Logf("size %d, heard %d, audience %d", size, s.Heard, s.Audience)
+	if s.Heard < 10 {
+		t.Fatalf("only %d liars are heard", s.Heard)
+	}
+	if s.Audience > 30 || size > 1500 || size < 600 {
+		t.Errorf("one liar with %d hosts makes an audience of %d, and %d hosts of 1200", s.Heard, s.Audience, size)
+	}
+}
+
+// In a small network everybody is counted, also when all are in one private network.
+func TestAudienceNear(t *testing.T) {
+	r := newRig(t)
+	var nodes []*node
+	for k := range 20 {
+		nodes = append(nodes, r.add(addr("127.0.0.1:%d", 9000+k)))
+		nodes[k].AddSeed(r.now, nodes[0].addr)
+		if k%2 == 0 {
+			nodes[k].SetTuned([]identity.StationID{stationKey(1).ID()})
+		}
+	}
+	nodes[1].SetOwn(r.now, record(1, r.unix()))
+	r.run(3 * time.Minute)
+	for k, n := range nodes {
+		want := 10 // hosts beside the node itself
+		if k%2 == 0 {
+			want = 9
+		}
+		s, _ := n.Station(r.now, stationKey(1).ID())
+		if c := n.Counts(r.now); s.Heard != want || s.Audience < want || s.Audience > want+1 || c.Size < 19 || c.Size > 21 {
+			t.Errorf("node %d hears %d and estimates %d of %d among %d of 19", k, s.Heard, s.Audience, want, c.Size)
+		}
+	}
+}
+
+// Heard are those that answered within ten minutes.
+func TestHeardPasses(t *testing.T) {
+	r := newRig(t)
+	n := r.add(addr("1.1.1.1:1"))
+	h := r.play(addr("2.2.2.2:2"), func(netip.AddrPort, wire.Ask) *wire.Answer {
+		return &wire.Answer{Tuned: []wire.StationTag{wire.TagOf(stationKey(1).ID())}}
+	})
+	r.push(n, record(1, r.unix()))
+	r.meet(n, h, r.play(addr("3.3.3.3:3"), silence))
+	heard := func() int { s, _ := n.Station(r.now, stationKey(1).ID()); return s.Heard }
+	if heard() != 1 {
+		t.Fatal("the listener is not heard")
+	}
+	r.nodes[h.addr].answer = silence
+	r.run(time.Minute)
+	if heard() != 0 {
+		t.Error("a listener that went elsewhere is counted")
+	}
+}
