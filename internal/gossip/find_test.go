@@ -120,7 +120,9 @@ func TestFoundLimits(t *testing.T) {
 	r := newRig(t)
 	n := r.add(addr("1.1.1.1:1"))
 	id := stationKey(1).ID()
-	on := func(netip.AddrPort, wire.Ask) *wire.Answer { return &wire.Answer{Tuned: []wire.StationTag{wire.TagOf(id)}} }
+	on := func(netip.AddrPort, wire.Ask) *wire.Answer {
+		return &wire.Answer{Tuned: []wire.StationTag{wire.TagOf(id)}}
+	}
 	var hosts []*node
 	for k := range 12 {
 		hosts = append(hosts, r.play(addr("10.0.%d.3:3", k), on))

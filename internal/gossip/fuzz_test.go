@@ -22,10 +22,11 @@ func FuzzMessages(f *testing.F) {
 	}
 	f.Add(ask.Append(nil), answer.Append(nil), uint16(400))
 	f.Add((&wire.Ask{Slice: wire.Slice{Modulus: 0xffff, Salt: 1}}).Append(nil), (&wire.Answer{You: addr("1.1.1.1:1")}).Append(nil), uint16(0))
+	known := [][]byte{record(1, unixStart), record(3, unixStart-60)}
 	f.Fuzz(func(t *testing.T, asked, answered []byte, room uint16) {
 		r := newRig(t)
-		n := r.add(addr("1.1.1.1:1"))
-		r.push(n, record(1, r.unix()), record(3, r.unix()-60))
+		n := r.add(addr("1.1.1.1:1"), func(c *gossip.Config) { c.HostsMax = 160 })
+		r.push(n, known...)
 		n.AddSeed(r.now, addr("2.2.2.2:2"))
 		n.Find(r.now, stationKey(1).ID(), &gossip.Output{})
 		for range 4 {

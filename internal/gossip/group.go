@@ -92,7 +92,7 @@ func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr()
 type telling struct {
 	group   group
 	teller  netip.AddrPort // zero: nobody in particular
-	private bool       // private addresses make sense
+	private bool           // private addresses make sense
 }
 
 // told is the telling of a host at a proven address.

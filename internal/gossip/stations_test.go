@@ -133,7 +133,7 @@ func TestOwnStationStays(t *testing.T) {
 	r := newRig(t)
 	a, b := r.add(addr("1.1.1.1:1")), r.add(addr("2.2.2.2:2"))
 	b.AddSeed(r.now, a.addr)
-	for range 20 {
+	for range 13 {
 		a.SetOwn(r.now, record(1, r.unix()))
 		r.run(10 * time.Minute)
 		if s, ok := b.Station(r.now, stationKey(1).ID()); !ok || !s.Online || s.Own {
@@ -276,7 +276,7 @@ func TestInventedStations(t *testing.T) {
 	for k := range 200 {
 		r.push(n, fake(k, 20))
 	}
-	for k := range 6000 {
+	for k := range 4300 {
 		r.push(n, fake(k, 66))
 		if k%500 == 0 {
 			r.run(10 * time.Second)
@@ -338,4 +338,3 @@ func TestLookupAndOrder(t *testing.T) {
 		}
 	}
 }
-
