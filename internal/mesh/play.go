@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	startPatience = 800 * time.Millisecond  // for the first chunk of all, before it is given up
-	startSlack    = 1500 * time.Millisecond // of the play clock behind the first chunk: time for the holes of a backlog
-	headPatience  = 5 * time.Second         // for the header chunks, before a newer epoch is taken
-	clockJump     = 10 * time.Second        // in the source's wall clock that is not lateness
+	startPatience = 800 * time.Millisecond // for the first chunk of all, before it is given up
+	startSlack    = playDelay              // of the play clock behind the first chunk: time for the holes of a backlog
+	headPatience  = 5 * time.Second        // for the header chunks, before a newer epoch is taken
+	clockJump     = 10 * time.Second       // in the source's wall clock that is not lateness
 )
 
 // playState is the place where the application is in the stream. Its clock follows the source's wall clock, so that

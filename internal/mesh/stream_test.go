@@ -231,7 +231,7 @@ func TestGapAtTheDeadline(t *testing.T) {
 	r.chunks(1, epoch, 0, 1, 2, 5, 6, 7)
 	r.expect("epoch 100", "header 0", "audio 1", "audio 2")
 	const playDelay = 3 * time.Second
-	due := r.now.Add(playDelay - 5*chunkSpan) // chunk 3 is 5 spans older than its manifest
+	due := r.now.Add(playDelay + 2*chunkSpan) // chunk 3 is 2 spans after the first that was played
 	r.run(due.Sub(r.now) - time.Millisecond)
 	r.expect()
 	r.run(2 * time.Millisecond)
