@@ -29,7 +29,7 @@ ingest: lab/tools
 # Real players play what playback serves, a browser what the page shows.
 lab/players: playback web
 # Nodes find each other on real links.
-lab/lan: lan
+lab/lan: lan demo
 `
 
 // ModuleRule says which packages may import a module, or a package of the standard library that needs watching. Modules
