@@ -115,11 +115,8 @@ func (g *Gossip) pushRumours(a *wire.Ask, most int) {
 // send hands the ask in the scratch to the driver.
 func (g *Gossip) send(now mono.Time, h *host, flags pendingFlags, answerBytes int, out *Output) {
 	start := len(out.bytes)
-	find := wire.StationTag(0)
-	if a := &g.cfg.Scratch.ask; !a.Find.IsZero() {
-		find = wire.TagOf(a.Find)
-	}
-	out.bytes = g.cfg.Scratch.ask.Append(out.bytes)
+	a := &g.cfg.Scratch.ask
+	out.bytes = a.Append(out.bytes)
 	g.tokens++
 	to := wire.Host{Addr: h.addrPort()}
 	// What is long goes only to addresses that answered once; others are asked by HELLO first, 72 bytes, and so is who did not
@@ -131,7 +128,11 @@ func (g *Gossip) send(now mono.Time, h *host, flags pendingFlags, answerBytes in
 	out.Asks = append(out.Asks, Ask{
 		To: to.Addr, Node: to.Node, Token: g.tokens, Payload: out.bytes[start:len(out.bytes):len(out.bytes)], AnswerBytes: answerBytes,
 	})
-	g.pending = append(g.pending, pending{g.tokens, to.Addr, now, flags, find})
+	p := pending{token: g.tokens, to: to.Addr, at: now, flags: flags, want: a.WantHosts}
+	if !a.Find.IsZero() {
+		p.find = wire.TagOf(a.Find)
+	}
+	g.pending = append(g.pending, p)
 	g.counts.AsksSent++
 }
 
@@ -219,7 +220,7 @@ func (g *Gossip) noteAnswer(sec uint32, i int, node identity.NodeID, a *wire.Ans
 func (g *Gossip) noteHosts(now mono.Time, from netip.AddrPort, a *wire.Answer, p pending) {
 	sec, how := g.second(now), told(from)
 	teller := g.hosts.tellerPrint(from)
-	for _, h := range a.Hosts {
+	for _, h := range a.Hosts[:min(len(a.Hosts), int(p.want))] { // who says more than he was asked has no more weight
 		if g.isSelf(h) || h.Addr == from {
 			continue
 		}

@@ -64,14 +64,15 @@ func TestAudience(t *testing.T) {
 	}
 }
 
-// One network, however many hosts it has and whatever they claim, has one voice among many.
+// One liar with a network has a few places in the tables, however many hosts he has, and as few votes. (What many networks
+// make is in the simulator: TestDiscoveryEclipse.)
 func TestAudienceClaimed(t *testing.T) {
 	r := newRig(t)
 	c := newCrowd(r, 1000)
-	n := r.add(addr("1.1.1.1:1"))
+	n := r.add(addr("1.1.1.1:1"), func(c *gossip.Config) { c.HostsMax = 480 })
 	r.push(n, record(1, r.unix()))
 	var saved gossip.Saved
-	for _, h := range c.nodes[:300] {
+	for _, h := range c.nodes[:200] {
 		saved.Hosts = append(saved.Hosts, gossip.SavedHost{Host: wire.Host{Addr: h.addr, Node: h.id}, Tried: true})
 	}
 	for k := range 200 { // a liar with a /16, who tells of himself and of nobody real
@@ -87,7 +88,7 @@ func TestAudienceClaimed(t *testing.T) {
 	size := n.Counts(r.now).Size
 	s, _ := n.Station(r.now, stationKey(1).ID())
 	t.Logf("size %d, heard %d, audience %d", size, s.Heard, s.Audience)
-	if s.Heard < 10 {
+	if s.Heard < 3 {
 		t.Fatalf("only %d liars are heard", s.Heard)
 	}
 	if s.Audience > 30 || size > 1500 || size < 600 {

@@ -140,6 +140,7 @@ type pending struct {
 	to    netip.AddrPort
 	at    mono.Time
 	flags pendingFlags
+	want  uint8           // hosts
 	find  wire.StationTag // that hosts were wanted of
 }
 

@@ -111,6 +111,9 @@ func TestDiscoveryEclipse(t *testing.T) {
 		t.Errorf("of %d nodes %d are eclipsed; hostile are %d ‰ of their hosts at the median, %d ‰ at the 99th percentile", r.Judged,
 			r.Eclipsed, r.HostileHostP50, r.HostileHostP99)
 	}
+	if r.BytesPerS > 1000 { // they all say that they have more
+		t.Errorf("a node sends %.0f bytes a second", r.BytesPerS)
+	}
 	if r.LiedP90 > 300 {
 		t.Errorf("hostile nodes make an audience of %d ‰ of all nodes", r.LiedP90)
 	}
