@@ -17,7 +17,7 @@ import (
 )
 
 type simCmd struct {
-	Scenario string        `arg:"" optional:"" help:"Name of a scenario that ships; without any, all of them."`
+	Scenario string        `arg:"" optional:"" help:"Name of a scenario that ships, of a stream or (spread, silence, split, eclipse, gather) of gossip; without any, all of a stream."`
 	Nodes    int           `env:"-" default:"100" help:"Hosts beside the source."`
 	Seed     uint64        `env:"-" default:"1" help:"Equal seeds give equal runs."`
 	Duration time.Duration `env:"-" help:"Stop the scenario earlier, faults after it left out."`
@@ -30,6 +30,9 @@ type simCmd struct {
 // Run runs the simulator.
 func (c *simCmd) Run(p *program) (err error) {
 	which := sim.Builtins()
+	if b, ok := findDiscovery(c.Scenario); ok {
+		return c.discovery(p, b)
+	}
 	if c.Scenario != "" {
 		b, ok := sim.Find(c.Scenario)
 		if !ok {
@@ -129,7 +132,11 @@ func (c *simCmd) writeJSON(p *program, results []sim.Result) error {
 	if err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
-	b = append(b, '\n')
+	return c.write(p, append(b, '\n'))
+}
+
+// write writes where --json says.
+func (c *simCmd) write(p *program, b []byte) (err error) {
 	if c.JSON == "-" {
 		_, err = p.stdout.Write(b)
 	} else {
@@ -145,6 +152,9 @@ func (c *simCmd) writeJSON(p *program, results []sim.Result) error {
 func scenarioNames() string {
 	var names []string
 	for _, b := range sim.Builtins() {
+		names = append(names, b.Name)
+	}
+	for _, b := range sim.DiscoveryBuiltins() {
 		names = append(names, b.Name)
 	}
 	return strings.Join(names, ", ")

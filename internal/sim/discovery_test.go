@@ -5,32 +5,12 @@ package sim_test
 import (
 	"context"
 	"errors"
-	"flag"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"streamer/internal/sim"
 )
-
-// discoveryNodes makes TestDiscoveryScenarios run the scenarios that ship with so many nodes: with 10,000 each takes a
-// quarter of an hour, with 100,000 hours and 7 GB.
-var discoveryNodes = flag.Int("discovery", 0, "run each discovery scenario with so many nodes")
-
-func TestDiscoveryScenarios(t *testing.T) {
-	if *discoveryNodes == 0 {
-		t.Skip("-discovery N runs the scenarios with N nodes")
-	}
-	for _, b := range sim.DiscoveryBuiltins() {
-		t.Run(b.Name, func(t *testing.T) {
-			r := discover(t, b.Make(*discoveryNodes))
-			if err := r.Table(os.Stdout); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
-}
 
 // discover runs a scenario.
 func discover(t *testing.T, s sim.DiscoveryScenario) sim.DiscoveryResult {
@@ -39,7 +19,7 @@ func discover(t *testing.T, s sim.DiscoveryScenario) sim.DiscoveryResult {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *discoveryNodes == 0 && testing.Verbose() {
+	if testing.Verbose() {
 		var table strings.Builder
 		if err := r.Table(&table); err != nil {
 			t.Fatal(err)
