@@ -5,15 +5,15 @@ package gossip
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"time"
 
 	"streamer/internal/mono"
 	"streamer/internal/wire"
 )
 
-// tellStride is the step from one place to the next when hosts are told: prime, and above any table, so that it visits all
-// places of a table whose size it does not divide.
-const tellStride = 10007
+// tellDraws is how many random places are looked at for each host that is to be told.
+const tellDraws = 12
 
 // HandleAsk answers an ask that came from an address, in at most room bytes. The answer is valid until the next call; nil is
 // no answer. payload belongs to the caller.
@@ -54,7 +54,7 @@ func (g *Gossip) noteAsker(sec uint32, from netip.AddrPort, ask *wire.Ask) {
 	i := g.hosts.find(from)
 	if i < 0 {
 		if !ask.Node.IsZero() {
-			g.hosts.add(sec, wire.Host{Addr: from, Node: ask.Node}, telling{group: strangerGroup, teller: from, private: true})
+			g.hosts.insert(sec, wire.Host{Addr: from, Node: ask.Node}, telling{group: strangerGroup, teller: from, private: true})
 		}
 		return
 	}
@@ -101,23 +101,30 @@ func (g *Gossip) tellHosts(sec uint32, asker netip.AddrPort, want int, a *wire.A
 	t := &g.hosts
 	teller := t.tellerPrint(asker)
 	want = min(want, wire.AnswerHostsMax)
-	start := g.cfg.Rand.IntN(len(t.slots))
-	for _, kind := range [...]hostFlags{hostAsker, 0} {
-		for k := 0; k < len(t.slots) && len(a.Hosts) < want; k++ {
-			h := &t.slots[(start+k*tellStride)%len(t.slots)]
-			if h.flags&hostAsker != kind || !h.proven(sec, tellSeconds) || h.teller == teller || h.node.IsZero() {
-				continue
-			}
-			w := h.wire()
-			if w.Addr == asker || isPrivate(w.Addr.Addr()) && !isPrivate(asker.Addr()) {
-				continue
-			}
-			if w.Len() > room {
-				return room
-			}
-			room -= w.Len()
-			a.Hosts = append(a.Hosts, w)
+	tell := func(i int, kind hostFlags) {
+		h := &t.slots[i]
+		if h.flags&kind != kind || !h.proven(sec, tellSeconds) || h.teller == teller || h.node.IsZero() {
+			return
 		}
+		w := h.wire()
+		if w.Addr == asker || w.Len() > room || isPrivate(w.Addr.Addr()) && !isPrivate(asker.Addr()) ||
+			slices.ContainsFunc(a.Hosts, func(o wire.Host) bool { return o.Addr == w.Addr }) {
+			return
+		}
+		room -= w.Len()
+		a.Hosts = append(a.Hosts, w)
+	}
+	for _, kind := range [...]hostFlags{hostAsker, 0} {
+		for k := 0; k < tellDraws*want && len(a.Hosts) < want; k++ {
+			tell(g.cfg.Rand.IntN(len(t.slots)), kind)
+		}
+	}
+	if t.fresh > len(t.slots)/tellDraws {
+		return room
+	}
+	start := g.cfg.Rand.IntN(len(t.slots)) // so few that chance does not find them
+	for k := 0; k < len(t.slots) && len(a.Hosts) < want; k++ {
+		tell((start+k)%len(t.slots), 0)
 	}
 	return room
 }

@@ -228,7 +228,7 @@ func (g *Gossip) noteHosts(now mono.Time, from netip.AddrPort, a *wire.Answer, p
 		if p.flags&pendingSought == 0 {
 			g.census.sample(g.hosts.key, how.group, from, g.sampled(sec, i, teller))
 		}
-		if i < 0 && g.hosts.add(sec, h, how) >= 0 {
+		if i < 0 && g.hosts.insert(sec, h, how) >= 0 {
 			g.met = now
 		}
 	}

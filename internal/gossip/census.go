@@ -137,7 +137,7 @@ func (g *Gossip) listeners(sec uint32) (heard, votes []int, voters int) {
 		if h.flags&hostSought == 0 {
 			a := h.addrPort()
 			voter := voterOf(a)
-			b := ballot{groupOf(a.Addr()), voter, g.hosts.key.words(8, uint64(voter), uint64(g.hosts.prints[i])), i}
+			b := ballot{groupOf(a.Addr()), voter, g.hosts.hash(a), i}
 			if isPrivate(a.Addr()) {
 				b.group = voter // near by nobody has a network of his own
 			}

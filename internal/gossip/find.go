@@ -131,7 +131,7 @@ func (g *Gossip) noteFound(sec uint32, p pending, by wire.Host, a *wire.Answer, 
 			if g.hosts.find(h.Addr) >= 0 {
 				continue
 			}
-			if i := g.hosts.add(sec, h, how); i >= 0 {
+			if i := g.hosts.insert(sec, h, how); i >= 0 {
 				g.hosts.slots[i].flags |= hostSought
 				g.hosts.slots[i].tuned[0] = f.tag // a hint, until it says so itself
 			}

@@ -92,7 +92,8 @@ func (t *hosts) restore(sec uint32, h SavedHost) {
 	}
 	t.slots[i].flags |= hostKept
 	if to := t.free(t.triedBucket(h.Addr)); to >= 0 {
-		t.slots[to], t.prints[to] = t.slots[i], t.prints[i]
+		t.slots[to] = t.slots[i]
+		t.swapPrints(to, i)
 		t.remove(i)
 	}
 }

@@ -106,6 +106,7 @@ func (d *discovery) again(k int32) {
 		return
 	}
 	m.repeated = true
+	m.node = identity.NodeID{} // the second time HELLO goes first: the key may be another by now
 	d.transmit(k, max(d.now, m.sent.Add(askRepeat)))
 }
 
