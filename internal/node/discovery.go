@@ -27,10 +27,39 @@ type discovery struct {
 	own    []announcement
 	tuned  []identity.StationID // as gossip was told
 	review mono.Time            // next look at who needs peers
+
+	tokens int64 // bytes of asks and answers that a capped upload allows beside audio; may be below zero
+	filled mono.Time
+	paused mono.Time // no ask before
 }
 
 // reviewEvery is how often the node looks which stations need peers and what others are told of it.
 const reviewEvery = 500 * time.Millisecond
+
+// While a node with a cap carries audio, asks and answers get a thirty-second of it, of 8 kbit/s at least.
+const (
+	gossipShare    = 32
+	gossipCapMin   = 256_000
+	gossipBurst    = 8 << 10 // bytes
+	exchangeAround = 100     // bytes around an ask or an answer, IP and all
+)
+
+// mayGossip reports whether the upload allows an ask or an answer now, and otherwise when.
+func (n *Node) mayGossip(now mono.Time) (bool, mono.Time) {
+	d := &n.finder
+	if !n.up.capped() || len(n.stations) == 0 {
+		d.tokens, d.filled = gossipBurst, now
+		return true, now
+	}
+	rate := max(n.up.capBPS, gossipCapMin) / gossipShare / 8 // bytes a second
+	if earned := int64(now.Sub(d.filled)/time.Millisecond) * rate / 1000; earned > 0 {
+		d.tokens, d.filled = min(gossipBurst, d.tokens+earned), now
+	}
+	if d.tokens > 0 {
+		return true, now
+	}
+	return false, now.Add(time.Duration(1-d.tokens) * time.Second / time.Duration(rate)).Add(time.Millisecond)
+}
 
 func (n *Node) initDiscovery(now mono.Time) {
 	n.finder.review = mono.Never
@@ -46,7 +75,7 @@ func (n *Node) discoveryDeadline() mono.Time {
 	if n.finder.gossip == nil || n.leaving {
 		return mono.Never
 	}
-	return mono.Min(n.finder.review, n.finder.gossip.Deadline())
+	return mono.Min(n.finder.review, max(n.finder.gossip.Deadline(), n.finder.paused))
 }
 
 // runDiscovery does what is due.
@@ -61,8 +90,11 @@ func (n *Node) runDiscovery(now mono.Time, out *Output) {
 		n.tellTuned()
 		n.searchPeers(now)
 	}
-	if now >= d.gossip.Deadline() {
-		d.gossip.Advance(now, &d.out)
+	if now >= d.gossip.Deadline() && now >= d.paused {
+		var may bool
+		if may, d.paused = n.mayGossip(now); may {
+			d.gossip.Advance(now, &d.out)
+		}
 	}
 	n.drainGossip(now, out)
 }
@@ -103,8 +135,12 @@ func (n *Node) handleExchanges(now mono.Time, out *Output) {
 		}
 		switch ev.Kind {
 		case link.ExchangeAsked:
+			if may, _ := n.mayGossip(now); !may {
+				continue // whoever asks asks somebody else
+			}
 			if answer := d.gossip.HandleAsk(now, ev.From, ev.Payload, ev.Room, &d.out); answer != nil {
 				n.links.Answer(now, ev.Reply, answer, &out.Output)
+				d.tokens -= int64(len(answer)) + exchangeAround
 			}
 		case link.ExchangeAnswered:
 			d.gossip.HandleAnswer(now, ev.Token, ev.Node, ev.From, ev.Payload, &d.out)
@@ -125,6 +161,7 @@ func (n *Node) drainGossip(now mono.Time, out *Output) {
 		if !n.links.Ask(now, q, &out.Output) {
 			d.gossip.Failed(now, a.Token)
 		}
+		d.tokens -= int64(max(len(a.Payload), a.AnswerBytes)) + exchangeAround
 	}
 	for i := range d.out.Found {
 		f := &d.out.Found[i]
