@@ -91,7 +91,7 @@ func covered(s stationStatus, gone *node) (c classes) {
 // TestKillRelayWithChildren: a relay dies without a word, and nobody hears it.
 func TestKillRelayWithChildren(t *testing.T) {
 	p := newParty(t, partyPlan{seed: 4, up: broadband, listeners: 10})
-	pass(t, 5*time.Second) // for the tree to settle and the buffers to fill
+	pass(t, settle)
 	var all []time.Duration
 	rounds := 2
 	if long {
@@ -123,7 +123,7 @@ func TestKillRelayWithChildren(t *testing.T) {
 // TestPoliteLeave: a relay with children leaves, quickly, and nobody hears it.
 func TestPoliteLeave(t *testing.T) {
 	p := newParty(t, partyPlan{seed: 5, up: broadband, listeners: 8})
-	pass(t, 5*time.Second)
+	pass(t, settle)
 	relay, children := p.busiest(t)
 	p.listeners = p.others(relay)
 	recordings := p.record(t, p.listeners...)
@@ -204,7 +204,7 @@ func requireTwoPieces(t *testing.T, name string, got []string, m music) {
 // TestRoaming: a listener, and then a relay with children, change their addresses while they play.
 func TestRoaming(t *testing.T) {
 	p := newParty(t, partyPlan{seed: 7, up: broadband, listeners: 6})
-	pass(t, 5*time.Second)
+	pass(t, settle)
 	relay, children := p.busiest(t)
 	leaf := p.leaf(t)
 	for _, mover := range []*node{leaf, relay} {

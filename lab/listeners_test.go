@@ -24,7 +24,7 @@ func TestTwentyNodesFivePercentLoss(t *testing.T) {
 		seed: 20, up: netlab.Line{Delay: 25 * time.Millisecond, Loss: 0.05}, listeners: 20,
 		music: length + time.Minute,
 	})
-	pass(t, 10*time.Second) // in which all that tuned in at once get their seconds of the past from four streams of upload
+	pass(t, settle)
 	before := missing(t, p.listeners...)
 	recordings := p.record(t, p.listeners...)
 	pass(t, length+time.Second)

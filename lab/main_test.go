@@ -22,6 +22,10 @@ var streamer string
 // long tells whether the long measurements run too (`make lab-long`).
 var long = os.Getenv("LAB_LONG") != ""
 
+// settle is how long a party is left alone after everybody has audio: those who tuned in last still get their seconds of the
+// past, of which some comes too late where upload is short.
+const settle = 10 * time.Second
+
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {

@@ -138,7 +138,7 @@ func tolerated(chunks int) int {
 	if long {
 		return 0
 	}
-	return 2 + chunks/50
+	return 3 + chunks/20
 }
 
 // requireWhole fails the test for every node that missed chunks, beside those missed before (nil is none) and those tolerated.

@@ -25,6 +25,7 @@ func TestRateCapRespected(t *testing.T) {
 		seed: 9, up: netlab.Line{Delay: 25 * time.Millisecond, Loss: 0.02}, listeners: 8,
 		sourceUpload: "300k", listenerUpload: "300k",
 	})
+	pass(t, settle)
 	nodes := append([]*node{p.source}, p.listeners...)
 	before, sent := missing(t, p.listeners...), make([]netlab.Counts, len(nodes))
 	var most []func() int
