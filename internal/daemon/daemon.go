@@ -102,6 +102,9 @@ func (d *Daemon) openNode() error {
 	}
 	cfg := seeds.Config(d.opts.UploadBPS)
 	d.self = cfg.Key.Public()
+	if d.opts.NoGossip && d.opts.Record == "" {
+		cfg.Gossip = nil
+	}
 	now := d.clock.now()
 	var rec *Recorder
 	if d.opts.Record == "" {
