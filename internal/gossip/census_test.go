@@ -140,3 +140,27 @@ func TestHeardPasses(t *testing.T) {
 		t.Error("a listener that went elsewhere is counted")
 	}
 }
+
+// A few networks that name invented hosts only, or such as the node knows, move the estimate little, however often they answer.
+func TestSizeClaimed(t *testing.T) {
+	for _, c := range []struct {
+		why            string
+		known, unknown int // of what each of three liars' networks name
+	}{
+		{"honest", 100, 900}, {"all invented", 0, 20_000}, {"all known", 20_000, 0},
+	} {
+		var answers []gossip.CensusClass
+		for k := range 60 { // the node knows 200 of 2,000
+			answers = append(answers, gossip.CensusClass{By: addr("%d.%d.1.1:1", 20+k, k), Known: 10, Unknown: 90})
+		}
+		for k := range 3 {
+			answers = append(answers, gossip.CensusClass{By: addr("%d.6.1.1:1", 160+k), Known: c.known, Unknown: c.unknown})
+		}
+		if got := gossip.CensusSize(200, answers); got < 1500 || got > 2700 {
+			t.Errorf("%s: %d hosts, want about 2000", c.why, got)
+		}
+	}
+	if got := gossip.CensusSize(200, nil); got != 200 {
+		t.Errorf("without answers: %d", got)
+	}
+}
