@@ -73,7 +73,8 @@ func (g *Gossip) ask(now mono.Time, i int, flags pendingFlags, out *Output) {
 	if g.lonely(now) {
 		a.WantHosts = coldHosts
 	}
-	prints, answerBytes, rumours := warmPrints, warmAnswerBytes, recordsInAsk
+	prints := min(max(len(g.stations)/printsShare, printsLeast), wire.PrintsMax)
+	answerBytes, rumours := warmAnswerBytes, recordsInAsk
 	if flags&pendingFull != 0 {
 		prints, answerBytes, rumours = wire.PrintsMax, wire.AnswerBytesMax, wire.AskRecordsMax
 		if flags&pendingRecent != 0 && g.follow.bytes > 0 {
@@ -155,6 +156,7 @@ func (g *Gossip) Failed(now mono.Time, token uint64) {
 		return
 	}
 	g.counts.AsksFailed++
+	g.hungry = false
 	i := g.hosts.find(p.to)
 	if i < 0 {
 		return
@@ -290,8 +292,8 @@ func (g *Gossip) plan(now mono.Time, p pending, i int, a *wire.Answer, fresh int
 	recent := p.flags & pendingRecent
 	if p.flags&pendingFull != 0 && recent == 0 {
 		// That there is more is believed of those who brought something.
-		if more && fresh > 0 {
-			g.behind = answersUntilUp + g.slicesOfAll(wire.PrintsMax)
+		if g.hungry = more && fresh > 0; g.hungry {
+			g.behind = answersUntilUp + 2*g.slicesOfAll(wire.PrintsMax) // an answer may get lost, or be a liar's
 		} else if g.behind > 0 {
 			g.behind--
 		}

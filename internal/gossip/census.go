@@ -130,11 +130,10 @@ func (g *Gossip) listeners(sec uint32) (heard, votes []int, voters int) {
 	var ballots []ballot
 	for i := range g.hosts.slots {
 		h := &g.hosts.slots[i]
-		if !h.proven(sec, heardSeconds) {
-			continue
+		if h.proven(sec, heardSeconds) {
+			g.countTuned(h, heard)
 		}
-		g.countTuned(h, heard)
-		if h.flags&hostSought == 0 {
+		if h.proven(sec, voteSeconds) && h.flags&hostSought == 0 {
 			a := h.addrPort()
 			voter := voterOf(a)
 			b := ballot{groupOf(a.Addr()), voter, g.hosts.hash(a), i}

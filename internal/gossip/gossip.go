@@ -29,6 +29,7 @@ const (
 	lingerSeconds  = 30 * 60     // as long as listeners are heard, this old
 	goneSeconds    = 2 * 60 * 60 // after it was last alive a station is forgotten
 	heardSeconds   = 10 * 60     // how long an answer counts
+	voteSeconds    = 20 * 60     // and how long it is a vote
 	tellSeconds    = 15 * 60     // a host that answered within this time is told to others
 	freshSeconds   = 60          // a record signed within this time can be a rumour
 	skewSeconds    = 120         // records from further in the future are no part of the newest
@@ -40,6 +41,7 @@ const (
 const (
 	AskEveryDefault = 500 * time.Millisecond
 	coldEvery       = 125 * time.Millisecond
+	hungryEvery     = 50 * time.Millisecond // while answers are full of news
 	followEvery     = 50 * time.Millisecond
 	findEvery       = 250 * time.Millisecond
 	findLaterEvery  = time.Second
@@ -50,7 +52,8 @@ const (
 
 	warmAnswerBytes   = 101 // two IPv4 hosts and one tag
 	followAnswerBytes = 640 // two records
-	warmPrints        = 12
+	printsLeast       = 12  // in a usual ask; one for each 32 stations when these are many
+	printsShare       = 32
 	warmHosts         = 2
 	coldHosts         = 16
 	fewHosts          = 32               // with fewer that answer a node wants more at once
@@ -175,6 +178,7 @@ type Gossip struct {
 	behind    uint16 // how many clean answers until the cold start is over
 	walk      walk
 	restored  bool // from an earlier run
+	hungry    bool // the last full answer had news, and more
 	turn      uint8
 	verifies  uint16 // records of strangers verified since the last sweep
 
@@ -298,6 +302,8 @@ func (g *Gossip) jitter(d time.Duration) time.Duration {
 func (g *Gossip) interval(now mono.Time) time.Duration {
 	d := g.cfg.AskEvery
 	switch {
+	case g.hungry:
+		d = min(d, hungryEvery)
 	case g.cold(now):
 		d = min(d, coldEvery)
 	case len(g.rumours) > 0: // they are few, and soon over
@@ -327,7 +333,7 @@ func (g *Gossip) lonely(now mono.Time) bool {
 
 // sweep forgets what is old.
 func (g *Gossip) sweep(now mono.Time, out *Output) {
-	g.verifies = 0
+	g.verifies, g.hungry = 0, false
 	sec := g.second(now)
 	keep := g.pending[:0]
 	for _, p := range g.pending {

@@ -102,12 +102,12 @@ func (g *Gossip) Record(id identity.StationID) (*Record, bool) {
 
 func (g *Gossip) info(now mono.Time, i, heard, votes, voters int) StationInfo {
 	s := &g.stations[i]
-	audience := heard
-	if voters > 0 {
+	audience, online := heard, s.online(g.unix(now), heard)
+	if voters > 0 && online {
 		audience = max(heard, (g.size()*votes+voters/2)/voters)
 	}
 	return StationInfo{
-		Record: s.rec.StationRecord, Raw: s.rec.Raw, Heard: heard, Audience: audience, Online: s.online(g.unix(now), heard),
+		Record: s.rec.StationRecord, Raw: s.rec.Raw, Heard: heard, Audience: audience, Online: online,
 		Own: s.own, LastAlive: s.lastAlive(), FirstSeen: int64(s.first),
 	}
 }
