@@ -30,8 +30,14 @@ var queueFor = [...]time.Duration{mesh.Push: 2 * time.Second, mesh.Repair: 400 *
 // queueMax is how many chunks and manifests wait at most, by priority: pushes for 4,000 children and a few repairs.
 var queueMax = [...]int{mesh.Push: 16384, mesh.Repair: 1024, mesh.Backlog: 1024}
 
-// popOrder is the two orders in which audio is sent: what is live first.
-var popOrder = [2][len(queueMax)]mesh.Priority{{mesh.Push, mesh.Backlog, mesh.Repair}, {mesh.Push, mesh.Repair, mesh.Backlog}}
+// backlogTurns is how many backlog packets may pass a waiting repair. Backlogs go before, because a subscription that never
+// catches up keeps everybody below it behind; repairs are never starved.
+const backlogTurns = 3
+
+var (
+	backlogsFirst = [len(queueMax)]mesh.Priority{mesh.Push, mesh.Backlog, mesh.Repair}
+	repairsFirst  = [len(queueMax)]mesh.Priority{mesh.Push, mesh.Repair, mesh.Backlog}
+)
 
 // ipBytes is the size of the IP packet around a UDP payload.
 func ipBytes(to netip.AddrPort, payload int) int {
@@ -50,7 +56,7 @@ type uplink struct {
 	tokens int64 // bytes; control may take it below zero
 	filled mono.Time
 	queue  [len(queueMax)]fifo
-	turn   int    // backlogs and repairs take turns: in which order pop looks
+	passed int    // backlog packets since the last repair
 	Late   uint64 // dropped because they waited too long, or the queue was full
 
 	bytes    uint64 // sent in the current span
@@ -190,15 +196,22 @@ func (q *queued) is(st *station, s *mesh.Send, id link.ID) bool {
 // pop returns the next audio to send, if the upload allows any now.
 func (u *uplink) pop(now mono.Time) (queued, bool) {
 	u.refill(now)
-	for _, p := range popOrder[u.turn] {
+	order := backlogsFirst
+	if u.passed >= backlogTurns {
+		order = repairsFirst
+	}
+	for _, p := range order {
 		for q := &u.queue[p]; q.len() > 0; {
 			late := now.Sub(q.items[q.head].since) > queueFor[p]
 			if !late && u.tokens <= 0 {
 				return queued{}, false
 			}
 			if next := q.take(); !late {
-				if p != mesh.Push {
-					u.turn ^= 1
+				switch p {
+				case mesh.Backlog:
+					u.passed++
+				case mesh.Repair:
+					u.passed = 0
 				}
 				return next, true
 			}
