@@ -5,7 +5,7 @@
 // Parsers return static errors and slices of their input; they allocate nothing. The caller owns all memory.
 //
 // A datagram is one UDP payload: a handshake datagram (HELLO, COOKIE, INIT, RESP), DATA, which seals a sequence of messages
-// of a link, or ASK and ANSWER, which seal one message each without a link. docs/protocol specifies all of them.
+// of a link, ASK or ANSWER, which seal one message each without a link, or PUNCH, which says nothing. docs/protocol specifies all of them.
 package wire
 
 import "errors"
@@ -50,6 +50,7 @@ const (
 	DatagramData   DatagramType = 5
 	DatagramAsk    DatagramType = 6
 	DatagramAnswer DatagramType = 7
+	DatagramPunch  DatagramType = 8
 )
 
 // String names the type as the specification does.
@@ -69,6 +70,8 @@ func (t DatagramType) String() string {
 		return "ASK"
 	case DatagramAnswer:
 		return "ANSWER"
+	case DatagramPunch:
+		return "PUNCH"
 	}
 	return "unknown"
 }
@@ -88,7 +91,7 @@ func ParseDatagramType(b []byte) (DatagramType, error) {
 	if t == DatagramData|phaseBit {
 		t = DatagramData
 	}
-	if t < DatagramHello || t > DatagramAnswer {
+	if t < DatagramHello || t > DatagramPunch {
 		return 0, ErrType
 	}
 	return t, nil

@@ -69,11 +69,12 @@ func ParseOpen(b []byte) (m Open, rest []byte, err error) {
 
 // A Candidate is a node that carries the station, as others know it.
 //
-//	family 1 (4 or 6, +0x80: the source) | address 4 or 16 | port 2 | node id 32 | hops 1 | free classes 1
+//	family 1 (4 or 6, +0x80: the source, +0x40: open) | address 4 or 16 | port 2 | node id 32 | hops 1 | free classes 1
 type Candidate struct {
 	Node   identity.NodeID
 	Addr   netip.AddrPort
 	Source bool
+	Open   bool // strangers reach it; others need an introduction
 	Hops   uint8
 	Free   uint8
 }
@@ -270,21 +271,30 @@ func ParsePeers(b []byte, into []Candidate) (m Peers, rest []byte, err error) {
 	return m, s, nil
 }
 
+// Marks of a candidate, in the byte of its family.
+const (
+	candidateSource = 0x80
+	candidateOpen   = 0x40
+)
+
 func appendCandidates(b []byte, cs []Candidate) []byte {
 	cs = cs[:min(len(cs), CandidatesMax)]
 	b = append(b, uint8(len(cs)))
 	for i := range cs {
 		c := &cs[i]
-		source := uint8(0)
+		marks := uint8(0)
 		if c.Source {
-			source = 0x80
+			marks = candidateSource
+		}
+		if c.Open {
+			marks |= candidateOpen
 		}
 		if addr := c.Addr.Addr().Unmap(); addr.Is4() {
 			a := addr.As4()
-			b = append(append(b, 4|source), a[:]...)
+			b = append(append(b, 4|marks), a[:]...)
 		} else {
 			a := addr.As16()
-			b = append(append(b, 6|source), a[:]...)
+			b = append(append(b, 6|marks), a[:]...)
 		}
 		b = binary.BigEndian.AppendUint16(b, c.Addr.Port())
 		b = append(b, c.Node[:]...)
@@ -310,7 +320,7 @@ func readCandidates(s *cryptobyte.String, into []Candidate) ([]Candidate, error)
 			return nil, ErrTruncated
 		}
 		size := 4
-		switch family & 0x7f {
+		switch family &^ (candidateSource | candidateOpen) {
 		case 4:
 		case 6:
 			size = 16
@@ -322,7 +332,8 @@ func readCandidates(s *cryptobyte.String, into []Candidate) ([]Candidate, error)
 			return nil, ErrTruncated
 		}
 		a, _ := netip.AddrFromSlice(addr)
-		if c.Source = family&0x80 != 0; size == 16 && a.Is4In6() {
+		c.Source, c.Open = family&candidateSource != 0, family&candidateOpen != 0
+		if size == 16 && a.Is4In6() {
 			return nil, ErrMalformed
 		}
 		c.Addr = netip.AddrPortFrom(a, port)

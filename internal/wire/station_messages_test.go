@@ -87,6 +87,9 @@ func describe(cs []wire.Candidate) string {
 	for i := range cs {
 		c := &cs[i]
 		fmt.Fprintf(&s, ", candidate %v node %v source %v hops %d free %d", c.Addr, c.Node, c.Source, c.Hops, c.Free)
+		if c.Open {
+			s.WriteString(" open")
+		}
 	}
 	return s.String()
 }
