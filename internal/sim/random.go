@@ -21,6 +21,8 @@ const (
 	streamKey                       // one for each life of each host, likewise the next two
 	streamRand
 	streamSecrets
+	streamNAT    // one for each box
+	streamGossip // one for each life of each host
 )
 
 // streamBits is the room for the number of a stream.
