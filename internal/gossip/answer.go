@@ -27,11 +27,14 @@ func (g *Gossip) HandleAsk(now mono.Time, from netip.AddrPort, payload []byte, r
 	}
 	g.counts.AsksAnswered++
 	sec := g.second(now)
-	g.noteAsker(sec, from, ask)
+	g.noteAsker(sec, from, ask, out)
 	g.notePushed(now, ask, out)
 
 	a.Reset()
 	a.You, a.Stations = from, uint16(min(len(g.stations), StationsMax))
+	if g.reach.hidden {
+		a.Stations |= hiddenFlag
+	}
 	a.Tuned = append(a.Tuned, g.tuned...)
 	room -= a.Len()
 	if room < 0 {
@@ -50,8 +53,15 @@ func (g *Gossip) HandleAsk(now mono.Time, from netip.AddrPort, payload []byte, r
 
 // noteAsker takes the asker for a host, if it says it is one. Its address is not proven: anybody can write any sender. So
 // strangers have a part of the tables where they push out only each other, and what a stranger tells of hosts is not heard.
-func (g *Gossip) noteAsker(sec uint32, from netip.AddrPort, ask *wire.Ask) {
+func (g *Gossip) noteAsker(sec uint32, from netip.AddrPort, ask *wire.Ask, out *Output) {
 	i := g.hosts.find(from)
+	if ask.Hidden && !g.near(from) {
+		g.noteHidden(sec, from, i, ask, out)
+		return
+	}
+	if !ask.Node.IsZero() {
+		g.hidden.forget(from, ask.Node)
+	}
 	if i < 0 {
 		if !ask.Node.IsZero() {
 			g.hosts.insert(sec, wire.Host{Addr: from, Node: ask.Node}, telling{group: strangerGroup, teller: from, private: true})
@@ -66,6 +76,26 @@ func (g *Gossip) noteAsker(sec uint32, from netip.AddrPort, ask *wire.Ask) {
 		if !g.isSelf(h) {
 			g.hosts.add(sec, h, how)
 		}
+	}
+}
+
+// noteHidden keeps a hidden asker for those who look for its station; this node may be one of them. It leaves the tables, where
+// it got by an ask before it knew how it stands. Of others there its own answer decides: an ask is easily forged.
+func (g *Gossip) noteHidden(sec uint32, from netip.AddrPort, i int, ask *wire.Ask, out *Output) {
+	if i >= 0 {
+		if h := &g.hosts.slots[i]; h.flags&(hostAsker|hostProven|hostAsked) == hostAsker {
+			g.hosts.remove(i)
+		}
+	}
+	g.hidden.note(g.cfg.Rand, sec, from, ask)
+	for _, f := range g.finds {
+		g.hidden.tuned(g.cfg.Rand, sec, f.tag, func(h *hiddenHost) bool {
+			found, ok := h.found(true)
+			if ok && h.node == ask.Node && h.addrPort() == from {
+				out.find(f.id, found)
+			}
+			return true
+		})
 	}
 }
 

@@ -68,7 +68,8 @@ func (g *Gossip) ask(now mono.Time, i int, flags pendingFlags, out *Output) {
 	h := &g.hosts.slots[i]
 	a := &g.cfg.Scratch.ask
 	a.Reset()
-	a.Node, a.Stations, a.WantHosts = g.cfg.Self, uint16(len(g.stations)), warmHosts
+	a.Stations, a.WantHosts = uint16(len(g.stations)), warmHosts
+	g.tellReach(a, h.addrPort())
 	a.Tuned = append(a.Tuned, g.tuned...)
 	if g.lonely(now) {
 		a.WantHosts = coldHosts
@@ -194,6 +195,11 @@ func (g *Gossip) HandleAnswer(now mono.Time, token uint64, node identity.NodeID,
 		i = g.hosts.add(sec, wire.Host{Addr: p.to, Node: node}, told(p.to))
 	}
 	g.answered = now
+	out.Seen = append(out.Seen, Seen{By: from, You: a.You})
+	if i >= 0 && a.Stations&hiddenFlag != 0 && !sameLAN(from, a.You) {
+		g.hosts.remove(i) // others cannot ask it, nor this node tomorrow
+		i = -1
+	}
 	if i >= 0 {
 		i = g.noteAnswer(sec, i, node, a)
 	}

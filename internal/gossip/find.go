@@ -36,10 +36,17 @@ func (g *Gossip) Find(now mono.Time, id identity.StationID, out *Output) {
 	n := 0
 	for i := range g.hosts.slots {
 		if h := &g.hosts.slots[i]; n < wire.AnswerFoundMax && h.isTuned(wire.TagOf(id)) && h.proven(sec, heardSeconds) {
-			out.Found = append(out.Found, Found{id, h.wire()})
+			out.find(id, wire.FoundHost{Host: h.wire()})
 			n++
 		}
 	}
+	g.hidden.tuned(g.cfg.Rand, sec, wire.TagOf(id), func(h *hiddenHost) bool {
+		if f, ok := h.found(true); ok {
+			out.find(id, f)
+			n++
+		}
+		return n < wire.AnswerFoundMax
+	})
 }
 
 // StopFind ends it.
@@ -93,22 +100,35 @@ func (g *Gossip) tellFound(now mono.Time, asker netip.AddrPort, ask *wire.Ask, a
 		}
 	}
 	sec, tag := g.second(now), wire.TagOf(ask.Find)
+	near := isPrivate(asker.Addr())
+	tell := func(f wire.FoundHost) bool {
+		if size := f.Len(); f.Addr != asker && f.Node != ask.Node && size <= room {
+			room -= size
+			a.Found = append(a.Found, f)
+		}
+		return len(a.Found) < wire.AnswerFoundMax
+	}
 	start := g.cfg.Rand.IntN(len(g.hosts.slots))
+	open := 0 // hidden ones get the other half, if there are some
+	most := wire.AnswerFoundMax
+	g.hidden.tuned(g.cfg.Rand, sec, tag, func(h *hiddenHost) bool {
+		if f, ok := h.found(near); ok && f.Addr != asker {
+			most--
+		}
+		return most > wire.AnswerFoundMax/2
+	})
 	for k := range g.hosts.slots {
 		h := &g.hosts.slots[(start+k)%len(g.hosts.slots)]
-		if len(a.Found) >= wire.AnswerFoundMax || !h.isTuned(tag) || !h.proven(sec, heardSeconds) || h.node.IsZero() {
+		if open >= most || !h.isTuned(tag) || !h.proven(sec, heardSeconds) || h.node.IsZero() || isPrivate(h.addrPort().Addr()) && !near {
 			continue
 		}
-		w := h.wire()
-		if w.Addr == asker || isPrivate(w.Addr.Addr()) && !isPrivate(asker.Addr()) {
-			continue
-		}
-		if w.Len() > room {
-			break
-		}
-		room -= w.Len()
-		a.Found = append(a.Found, w)
+		tell(wire.FoundHost{Host: h.wire()})
+		open = len(a.Found)
 	}
+	g.hidden.tuned(g.cfg.Rand, sec, tag, func(h *hiddenHost) bool {
+		f, ok := h.found(near)
+		return !ok || tell(f)
+	})
 	return room
 }
 
@@ -117,25 +137,42 @@ func (g *Gossip) tellFound(now mono.Time, asker netip.AddrPort, ask *wire.Ask, a
 func (g *Gossip) noteFound(sec uint32, p pending, by wire.Host, a *wire.Answer, out *Output) {
 	for _, f := range g.finds {
 		if slices.Contains(a.Tuned, f.tag) {
-			out.Found = append(out.Found, Found{f.id, by})
+			out.find(f.id, wire.FoundHost{Host: by})
 		}
 		if f.tag != p.find {
 			continue
 		}
 		how := told(by.Addr)
 		for _, h := range a.Found {
-			if g.isSelf(h) || !hostAddr(h.Addr) || isPrivate(h.Addr.Addr()) && !how.private {
+			if g.isSelf(h.Host) || !hostAddr(h.Addr) || isPrivate(h.Addr.Addr()) && !how.private {
 				continue
 			}
-			out.Found = append(out.Found, Found{f.id, h})
+			if len(h.Proxies.List()) > 0 {
+				noteFoundHidden(f.id, by.Addr, h, out)
+				continue
+			}
+			out.find(f.id, h)
 			if g.hosts.find(h.Addr) >= 0 {
 				continue
 			}
-			if i := g.hosts.insert(sec, h, how); i >= 0 {
+			if i := g.hosts.insert(sec, h.Host, how); i >= 0 {
 				g.hosts.slots[i].flags |= hostSought
 				g.hosts.slots[i].tuned[0] = f.tag // a hint, until it says so itself
 			}
 		}
+	}
+}
+
+// noteFoundHidden tells the application of a hidden host that somebody told of, with the proxies that he may tell of.
+func noteFoundHidden(id identity.StationID, by netip.AddrPort, h wire.FoundHost, out *Output) {
+	f := wire.FoundHost{Host: h.Host}
+	for _, p := range h.Proxies.List() {
+		if proxyAddr(p, by) {
+			f.Proxies.Add(p)
+		}
+	}
+	if len(f.Proxies.List()) > 0 {
+		out.find(id, f)
 	}
 }
 
@@ -156,7 +193,7 @@ func (g *Gossip) foundRecord(raw []byte, out *Output) {
 func foundEntries(rec *Record, out *Output) {
 	for _, a := range rec.Entries {
 		if hostAddr(unmap(a)) {
-			out.Found = append(out.Found, Found{rec.Station, wire.Host{Addr: unmap(a)}})
+			out.find(rec.Station, wire.FoundHost{Host: wire.Host{Addr: unmap(a)}})
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package gossip_test
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -16,11 +17,17 @@ func FuzzMessages(f *testing.F) {
 		Node: nodeID(5), Stations: 3, WantHosts: 9, Find: stationKey(1).ID(), Tuned: []wire.StationTag{1},
 		Slice: wire.Slice{Modulus: 3, Prints: []uint32{1, 2}}, Hosts: []wire.Host{hostOf(addr("5.5.5.5:5"), 5)}, Records: [][]byte{record(1, unixStart)},
 	}
+	var found wire.FoundHost
+	found.Host = hostOf(addr("[2001:db8::1]:5"), 6)
+	found.Proxies.Add(addr("9.9.9.9:9"))
+	hidden := ask
+	hidden.Hidden, hidden.Proxies = true, []netip.AddrPort{addr("9.9.9.9:9"), addr("10.0.0.9:9")}
 	answer := wire.Answer{
 		You: addr("1.1.1.1:1"), Stations: 0x8001, Tuned: []wire.StationTag{1, 2}, Hosts: []wire.Host{hostOf(addr("5.5.5.5:5"), 5)},
-		Found: []wire.Host{hostOf(addr("[2001:db8::1]:5"), 6)}, Records: [][]byte{record(2, unixStart)},
+		Found: []wire.FoundHost{found}, Records: [][]byte{record(2, unixStart)},
 	}
 	f.Add(ask.Append(nil), answer.Append(nil), uint16(400))
+	f.Add(hidden.Append(nil), answer.Append(nil), uint16(400))
 	f.Add((&wire.Ask{Slice: wire.Slice{Modulus: 0xffff, Salt: 1}}).Append(nil), (&wire.Answer{You: addr("1.1.1.1:1")}).Append(nil), uint16(0))
 	known := [][]byte{record(1, unixStart), record(3, unixStart-60)}
 	f.Fuzz(func(t *testing.T, asked, answered []byte, room uint16) {

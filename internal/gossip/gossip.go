@@ -111,9 +111,11 @@ type Scratch struct {
 type Output struct {
 	Asks    []Ask
 	Found   []Found
-	Changed bool // the list of stations may look different now
+	Seen    []Seen // at most one for each call
+	Changed bool   // the list of stations may look different now
 
-	bytes []byte
+	bytes   []byte
+	proxies []netip.AddrPort
 }
 
 // An Ask asks link to send one. Payload is valid until Reset.
@@ -125,16 +127,32 @@ type Ask struct {
 	AnswerBytes int // room that the answer shall have
 }
 
-// Found says that a host may carry a station that was to be found. Node is zero for the entry points of a record.
+// Found says that a host may carry a station that was to be found. Node is zero for the entry points of a record. A hidden host
+// has proxies, which introduce others to it; they are valid until Reset.
 type Found struct {
 	Station identity.StationID
 	Host    wire.Host
+	Proxies []netip.AddrPort // at most wire.ProxiesMax; none: the host is reached directly
+}
+
+// Seen is what an answerer says: at which address he sees this node.
+type Seen struct {
+	By, You netip.AddrPort
 }
 
 // Reset empties the output and keeps its memory.
 func (o *Output) Reset() {
 	clear(o.Asks)
-	o.Asks, o.Found, o.Changed, o.bytes = o.Asks[:0], o.Found[:0], false, o.bytes[:0]
+	clear(o.Found)
+	o.Asks, o.Found, o.Seen, o.Changed = o.Asks[:0], o.Found[:0], o.Seen[:0], false
+	o.bytes, o.proxies = o.bytes[:0], o.proxies[:0]
+}
+
+// find adds a host that was found.
+func (o *Output) find(id identity.StationID, f wire.FoundHost) {
+	at := len(o.proxies)
+	o.proxies = append(o.proxies, f.Proxies.List()...)
+	o.Found = append(o.Found, Found{id, f.Host, o.proxies[at:len(o.proxies):len(o.proxies)]})
 }
 
 // A pending ask.
@@ -160,6 +178,8 @@ type Gossip struct {
 	cfg    Config
 	origin mono.Time
 	hosts  hosts
+	hidden hiddenHosts
+	reach  standing
 	tokens uint64
 
 	pending []pending
@@ -215,8 +235,9 @@ func New(now mono.Time, cfg Config) *Gossip {
 	if cfg.Scratch == nil {
 		cfg.Scratch = &Scratch{}
 	}
+	tables := newHosts(cfg.Secret, cfg.HostsMax)
 	return &Gossip{
-		cfg: cfg, origin: now, hosts: newHosts(cfg.Secret, cfg.HostsMax),
+		cfg: cfg, origin: now, hosts: tables, hidden: newHiddenHosts(tables.key, cfg.HostsMax),
 		nextAsk: now, nextSweep: now.Add(sweepEvery), news: now, met: now, answered: now.Add(-time.Hour), behind: answersUntilUp,
 		follow: followUp{at: mono.Never},
 	}

@@ -34,7 +34,8 @@ type node struct {
 	*gossip.Gossip
 	addr   netip.AddrPort
 	id     identity.NodeID
-	found  []gossip.Found
+	found  []gossip.Found // proxies are copies
+	seen   []gossip.Seen
 	asks   int
 	bytes  int
 	answer func(from netip.AddrPort, ask wire.Ask) *wire.Answer
@@ -105,7 +106,7 @@ func (r *rig) run(d time.Duration) {
 // deliver brings asks to those they are for, and answers back.
 func (r *rig) deliver(from *node, out *gossip.Output) {
 	r.t.Helper()
-	from.found = append(from.found, out.Found...)
+	from.take(out)
 	for _, ask := range out.Asks {
 		if len(ask.Payload) > wire.AskBytesMax || ask.AnswerBytes > wire.AnswerBytesMax {
 			r.t.Fatalf("an ask of %d bytes for %d", len(ask.Payload), ask.AnswerBytes)
@@ -132,6 +133,15 @@ func (r *rig) deliver(from *node, out *gossip.Output) {
 	}
 }
 
+// take keeps what a call found and saw.
+func (n *node) take(out *gossip.Output) {
+	for _, f := range out.Found {
+		f.Proxies = append([]netip.AddrPort(nil), f.Proxies...)
+		n.found = append(n.found, f)
+	}
+	n.seen = append(n.seen, out.Seen...)
+}
+
 // answer asks a node.
 func (r *rig) answer(to *node, from netip.AddrPort, payload []byte, room int) []byte {
 	r.t.Helper()
@@ -153,7 +163,7 @@ func (r *rig) answer(to *node, from netip.AddrPort, payload []byte, room int) []
 		r.t.Fatalf("an answer of %d bytes where %d are allowed", len(answer), room)
 	}
 	to.bytes += len(answer) + wire.SealedAnswerBytesMin + 28
-	to.found = append(to.found, out.Found...)
+	to.take(&out)
 	if len(answer) == 0 {
 		return nil
 	}

@@ -19,16 +19,19 @@ const (
 	AnswerHostsMax   = 24
 	AnswerFoundMax   = 8
 	AnswerRecordsMax = 8
+	ProxiesMax       = 3 // hosts that introduce others to a hidden one
 )
 
 // Ask is what one node asks another, and what it tells it by the way.
 //
-//	flags 1 (1: node, 2: find, 4: slice) | stations 2 | hosts wanted 1 | [node id 32] | [find: station id 32] | [slice] |
-//	n 1, n tags of 8 | n 1, n hosts | n 1, n records: length 2, that many bytes
+//	flags 1 (1: node, 2: find, 4: slice, 8: hidden) | stations 2 | hosts wanted 1 | [node id 32] | [hidden: n 1, n proxies] |
+//	[find: station id 32] | [slice] | n 1, n tags of 8 | n 1, n hosts | n 1, n records: length 2, that many bytes
 type Ask struct {
-	Node      identity.NodeID // the asker, if it is a host that others may be told of; else zero
-	Stations  uint16          // how many stations the asker knows
-	WantHosts uint8           // hosts that the asker would like to hear of
+	Node      identity.NodeID  // the asker, if it is a host that others may be told of; else zero
+	Hidden    bool             // it is reached by introduction only; needs Node
+	Proxies   []netip.AddrPort // of a hidden asker: who introduces others to it; at most ProxiesMax
+	Stations  uint16           // how many stations the asker knows
+	WantHosts uint8            // hosts that the asker would like to hear of
 	Find      identity.StationID
 	Slice     Slice        // records wanted; Modulus 0: none
 	Tuned     []StationTag // the asker is tuned to; at most TunedMax
@@ -39,7 +42,7 @@ type Ask struct {
 // Reset empties an Ask and keeps its memory.
 func (a *Ask) Reset() {
 	*a = Ask{
-		Slice: Slice{Prints: a.Slice.Prints[:0]},
+		Slice: Slice{Prints: a.Slice.Prints[:0]}, Proxies: a.Proxies[:0],
 		Tuned: a.Tuned[:0], Hosts: a.Hosts[:0], Records: a.Records[:0],
 	}
 }
@@ -49,6 +52,9 @@ func (a *Ask) Len() int {
 	n := 1 + 2 + 1
 	if !a.Node.IsZero() {
 		n += len(a.Node)
+		if a.Hidden {
+			n += addrsBytes(a.Proxies, ProxiesMax)
+		}
 	}
 	if !a.Find.IsZero() {
 		n += len(a.Find)
@@ -61,11 +67,15 @@ func (a *Ask) Len() int {
 
 // Append appends the message. What is over a limit is left out.
 func (a *Ask) Append(b []byte) []byte {
-	b = append(b, flags(!a.Node.IsZero(), !a.Find.IsZero(), a.Slice.Modulus > 0))
+	hidden := a.Hidden && !a.Node.IsZero()
+	b = append(b, flags(!a.Node.IsZero(), !a.Find.IsZero(), a.Slice.Modulus > 0, hidden))
 	b = binary.BigEndian.AppendUint16(b, a.Stations)
 	b = append(b, a.WantHosts)
 	if !a.Node.IsZero() {
 		b = append(b, a.Node[:]...)
+	}
+	if hidden {
+		b = appendAddrs(b, a.Proxies, ProxiesMax)
 	}
 	if !a.Find.IsZero() {
 		b = append(b, a.Find[:]...)
@@ -89,6 +99,14 @@ func ParseAsk(b []byte, a *Ask) (err error) {
 	}
 	if f&1 != 0 {
 		if err = readID(&s, a.Node[:]); err != nil {
+			return err
+		}
+	}
+	if a.Hidden = f&8 != 0; a.Hidden {
+		if f&1 == 0 {
+			return ErrMalformed // nobody can be introduced to who has no name
+		}
+		if a.Proxies, err = readAddrs(&s, a.Proxies, ProxiesMax); err != nil {
 			return err
 		}
 	}
@@ -116,14 +134,14 @@ func ParseAsk(b []byte, a *Ask) (err error) {
 
 // Answer answers an Ask.
 //
-//	you: family 1, address 4 or 16, port 2 | stations 2 | n 1, n tags of 8 | n 1, n hosts | n 1, n found |
-//	n 1, n records: length 2, that many bytes
+//	you: family 1, address 4 or 16, port 2 | stations 2 | n 1, n tags of 8 | n 1, n hosts |
+//	n 1, n found: host, n 1, n proxies | n 1, n records: length 2, that many bytes
 type Answer struct {
 	You      netip.AddrPort // where the ask came from
 	Stations uint16         // how many stations the answerer knows
 	Tuned    []StationTag   // the answerer is tuned to; at most TunedMax
 	Hosts    []Host         // at most AnswerHostsMax
-	Found    []Host         // tuned to what the ask wants found; at most AnswerFoundMax
+	Found    []FoundHost    // tuned to what the ask wants found; at most AnswerFoundMax
 	Records  [][]byte       // station records, signed; at most AnswerRecordsMax
 }
 
@@ -135,7 +153,7 @@ func (a *Answer) Reset() {
 // Len returns how many bytes Append appends.
 func (a *Answer) Len() int {
 	return addrBytes(a.You) + 2 + tagsBytes(a.Tuned) + hostsBytes(a.Hosts, AnswerHostsMax) +
-		hostsBytes(a.Found, AnswerFoundMax) + recordsBytes(a.Records, AnswerRecordsMax)
+		foundBytes(a.Found, AnswerFoundMax) + recordsBytes(a.Records, AnswerRecordsMax)
 }
 
 // Append appends the message. What is over a limit is left out; You must be an address that ValidAddr accepts.
@@ -144,7 +162,7 @@ func (a *Answer) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint16(b, a.Stations)
 	b = appendTags(b, a.Tuned)
 	b = appendHosts(b, a.Hosts, AnswerHostsMax)
-	b = appendHosts(b, a.Found, AnswerFoundMax)
+	b = appendFound(b, a.Found, AnswerFoundMax)
 	return appendRecords(b, a.Records, AnswerRecordsMax)
 }
 
@@ -165,7 +183,7 @@ func ParseAnswer(b []byte, a *Answer) (err error) {
 	if a.Hosts, err = readHosts(&s, a.Hosts, AnswerHostsMax); err != nil {
 		return err
 	}
-	if a.Found, err = readHosts(&s, a.Found, AnswerFoundMax); err != nil {
+	if a.Found, err = readFound(&s, a.Found, AnswerFoundMax); err != nil {
 		return err
 	}
 	if a.Records, err = readRecords(&s, a.Records, AnswerRecordsMax); err != nil {

@@ -43,6 +43,9 @@ func parseAsk(b []byte) (string, []byte, error) {
 		return "", nil, err
 	}
 	s := fmt.Sprintf("node %v, stations %d, hosts wanted %d, find %v", a.Node, a.Stations, a.WantHosts, a.Find)
+	if a.Hidden {
+		s += fmt.Sprintf(", hidden, proxies %v", a.Proxies)
+	}
 	if a.Slice.Modulus > 0 {
 		s += fmt.Sprintf(", slice salt %08x modulus %d index %d prints %06x", a.Slice.Salt, a.Slice.Modulus, a.Slice.Index, a.Slice.Prints)
 	}
@@ -58,7 +61,7 @@ func parseAnswer(b []byte) (string, []byte, error) {
 	return fmt.Sprintf("you %v, stations %d", a.You, a.Stations) + describeLists(a.Tuned, a.Hosts, a.Found, a.Records), a.Append(nil), nil
 }
 
-func describeLists(tuned []wire.StationTag, hosts, found []wire.Host, records [][]byte) string {
+func describeLists(tuned []wire.StationTag, hosts []wire.Host, found []wire.FoundHost, records [][]byte) string {
 	var s strings.Builder
 	for _, t := range tuned {
 		fmt.Fprintf(&s, ", tuned %016x", uint64(t))
@@ -67,7 +70,7 @@ func describeLists(tuned []wire.StationTag, hosts, found []wire.Host, records []
 		fmt.Fprintf(&s, ", host %v node %v", h.Addr, h.Node)
 	}
 	for _, h := range found {
-		fmt.Fprintf(&s, ", found %v node %v", h.Addr, h.Node)
+		fmt.Fprintf(&s, ", found %v node %v proxies %v", h.Addr, h.Node, h.Proxies.List())
 	}
 	for _, r := range records {
 		fmt.Fprintf(&s, ", record %x", r)
@@ -168,6 +171,17 @@ func messageVectors() []gossipVector {
 		{"tag", id[:8]},
 	}, hosts, records)
 	least := []part{{"flags", []byte{0}}, {"stations", []byte{0, 0}}, {"hosts wanted", []byte{0}}, {"tags", []byte{0}}, {"hosts", []byte{0}}, {"records", []byte{0}}}
+	proxies := []part{
+		{"proxies", []byte{2}},
+		{"family: IPv4", []byte{4}},
+		{"address 203.0.113.3", []byte{203, 0, 113, 3}},
+		{"port", []byte{0x21, 0x12}},
+		{"family: IPv6", []byte{6}},
+		{"address 2001:db8::7", v6},
+		{"port", []byte{0x21, 0x13}},
+	}
+	hidden := slices.Concat(replace(ask[:4:4], 0, "flags: node, find, slice, hidden", 15), proxies, ask[4:])
+	alone := slices.Concat([]part{{"flags: node, hidden", []byte{9}}}, least[1:3], ask[3:4], []part{{"proxies", []byte{0}}}, least[3:])
 	answer := slices.Concat([]part{
 		{"you: IPv4", []byte{4}},
 		{"address 198.51.100.9", []byte{198, 51, 100, 9}},
@@ -176,8 +190,9 @@ func messageVectors() []gossipVector {
 		{"tags of stations that the answerer is tuned to", []byte{2}},
 		{"tag", id[:8]},
 		{"tag", count(1, 8)},
-	}, hosts, hosts[:5], records)
-	answer[16] = part{"found", []byte{1}}
+	}, hosts, hosts, []part{{"proxies: none, it is reached directly", []byte{0}}}, records)
+	answer[16] = part{"found", []byte{2}}
+	answer = slices.Concat(answer[:21:21], proxies, answer[21:])
 	none := []part{
 		{"you: IPv6", []byte{6}},
 		{"address 2001:db8::7", v6},
@@ -191,10 +206,17 @@ func messageVectors() []gossipVector {
 	return []gossipVector{
 		{"ask", "ask", "", ask},
 		{"ask_least", "ask", "", least},
+		{"ask_hidden", "ask", "", hidden},
+		{"ask_hidden_alone", "ask", "", alone},
 		{"answer", "answer", "", answer},
 		{"answer_least", "answer", "", none},
 
 		{"reject_ask_node", "ask", "malformed", replace(ask, 3, "node id: zero, though flags announce one", make([]byte, 32)...)},
+		{"reject_ask_hidden_nobody", "ask", "malformed", replace(least, 0, "flags: hidden, and no node", 8)},
+		{"reject_ask_proxies", "ask", "too long", replace(alone, 4, "proxies: 4", 4)},
+		{"reject_ask_proxy", "ask", "malformed", replace(hidden, 7, "port: 0", 0, 0)},
+		{"reject_answer_found_proxies", "answer", "too long", replace(answer, 21, "proxies: 4", 4)},
+		{"reject_answer_found_zero", "answer", "malformed", replace(answer, 20, "node id: zero", make([]byte, 32)...)},
 		{"reject_ask_index", "ask", "malformed", replace(ask, 7, "index: not below modulus", 0, 50)},
 		{"reject_ask_prints", "ask", "too long", replace(replace(ask, 8, "prints: 65", 65), 9, "prints", make([]byte, 64*3)...)},
 		{"reject_ask_tags", "ask", "too long", replace(least, 3, "tags: 5", 5)},
@@ -269,12 +291,20 @@ func TestGossipLengths(t *testing.T) {
 	host := wire.Host{Addr: netip.MustParseAddrPort("[2001:db8::7]:8466"), Node: identity.NodeID{1}}
 	v4 := wire.Host{Addr: netip.MustParseAddrPort("192.0.2.7:8466"), Node: identity.NodeID{2}}
 	for _, n := range []int{0, 1, 3, 100} {
+		list, hidden := slices.Repeat([]netip.AddrPort{{}, v4.Addr, host.Addr}, n), n%2 == 1
+		var proxies wire.Proxies
+		for _, p := range list {
+			proxies.Add(p)
+		}
 		hosts := []wire.Host{{}, {Addr: v4.Addr}, {Addr: netip.MustParseAddrPort("224.0.0.1:1"), Node: v4.Node}}[:min(n, 3)]
 		records := [][]byte{nil, make([]byte, wire.StationRecordBytesMax+1)}[:min(n, 2)]
-		ask := wire.Ask{Node: identity.NodeID{1}, Slice: wire.Slice{Modulus: uint16(n), Prints: make([]uint32, n)}, Tuned: make([]wire.StationTag, n)}
+		ask := wire.Ask{Node: identity.NodeID{1}, Hidden: hidden, Proxies: list, Slice: wire.Slice{Modulus: uint16(n), Prints: make([]uint32, n)}, Tuned: make([]wire.StationTag, n)}
 		ask.Hosts = append(append(hosts, v4), slices.Repeat([]wire.Host{host}, n)...)
 		ask.Records = append(append(records, []byte{1}), slices.Repeat([][]byte{count(0, 200)}, n)...)
-		answer := wire.Answer{You: host.Addr, Tuned: ask.Tuned, Hosts: ask.Hosts, Found: ask.Hosts, Records: ask.Records}
+		answer := wire.Answer{You: host.Addr, Tuned: ask.Tuned, Hosts: ask.Hosts, Records: ask.Records}
+		for _, h := range ask.Hosts {
+			answer.Found = append(answer.Found, wire.FoundHost{Host: h, Proxies: proxies})
+		}
 		if b := ask.Append(nil); len(b) != ask.Len() {
 			t.Errorf("%d: Ask.Len %d, appended %d", n, ask.Len(), len(b))
 		} else if err := wire.ParseAsk(b, &wire.Ask{}); err != nil {
@@ -302,7 +332,7 @@ func TestAskUnknownFlags(t *testing.T) {
 		}
 		b := vector(v).bytes()
 		want, _, _ := parseAsk(b)
-		b[0] |= 0xf8
+		b[0] |= 0xf0
 		if got, _, err := parseAsk(b); err != nil || got != want {
 			t.Errorf("%s: %s, %v", v.name, got, err)
 		}
@@ -314,7 +344,7 @@ func TestGossipParsersReuseMemory(t *testing.T) {
 	full, least := map[string][]byte{}, map[string][]byte{}
 	for _, v := range messageVectors() {
 		switch v.name {
-		case "ask", "answer":
+		case "ask_hidden", "answer":
 			full[v.parse] = vector(v).bytes()
 		case "ask_least", "answer_least":
 			least[v.parse] = vector(v).bytes()
@@ -402,7 +432,7 @@ func fuzzGossip(f *testing.F, name string, unseen func(b []byte)) {
 	})
 }
 
-func FuzzAsk(f *testing.F)          { fuzzGossip(f, "ask", func(b []byte) { b[0] &= 7 }) }
+func FuzzAsk(f *testing.F)          { fuzzGossip(f, "ask", func(b []byte) { b[0] &= 15 }) }
 func FuzzAnswer(f *testing.F)       { fuzzGossip(f, "answer", func([]byte) {}) }
 func FuzzSealedAsk(f *testing.F)    { fuzzGossip(f, "ASK", func([]byte) {}) }
 func FuzzSealedAnswer(f *testing.F) { fuzzGossip(f, "ANSWER", func([]byte) {}) }

@@ -94,6 +94,18 @@ func appendAddrs(b []byte, addrs []netip.AddrPort, most int) []byte {
 	return b
 }
 
+// addrsBytes is what appendAddrs appends.
+func addrsBytes(addrs []netip.AddrPort, most int) int {
+	size, n := 1, 0
+	for _, a := range addrs {
+		if ValidAddr(a) && n < most {
+			size += addrBytes(a)
+			n++
+		}
+	}
+	return size
+}
+
 // readAddrs appends at most most addresses to into.
 func readAddrs(s *cryptobyte.String, into []netip.AddrPort, most uint8) ([]netip.AddrPort, error) {
 	var n uint8
@@ -151,18 +163,105 @@ func readHosts(s *cryptobyte.String, into []Host, most uint8) ([]Host, error) {
 		return into, ErrTooLong
 	}
 	for range n {
-		var h Host
-		var err error
-		if h.Addr, err = readAddr(s); err != nil {
+		h, err := readHost(s)
+		if err != nil {
 			return into, err
 		}
-		if !s.CopyBytes(h.Node[:]) {
-			return into, ErrTruncated
-		}
-		if h.Node.IsZero() {
-			return into, ErrMalformed
-		}
 		into = append(into, h)
+	}
+	return into, nil
+}
+
+func readHost(s *cryptobyte.String) (h Host, err error) {
+	if h.Addr, err = readAddr(s); err != nil {
+		return h, err
+	}
+	if !s.CopyBytes(h.Node[:]) {
+		return h, ErrTruncated
+	}
+	if h.Node.IsZero() {
+		return h, ErrMalformed
+	}
+	return h, nil
+}
+
+// A FoundHost is a host that carries what somebody looks for, and how to reach it.
+//
+//	host | n 1, n proxies
+type FoundHost struct {
+	Host
+	Proxies Proxies // who introduces others to it; none: it is reached directly
+}
+
+// Len returns how many bytes the host and its proxies take: at most 109.
+func (f *FoundHost) Len() int { return f.Host.Len() + addrsBytes(f.Proxies.List(), ProxiesMax) }
+
+// Proxies are addresses of hosts that introduce others to a hidden one. A value, so that lists of hosts need no memory of
+// their own for them.
+type Proxies struct {
+	addrs [ProxiesMax]netip.AddrPort
+	n     uint8
+}
+
+// List returns the addresses, at most ProxiesMax; they belong to p.
+func (p *Proxies) List() []netip.AddrPort { return p.addrs[:p.n] }
+
+// Add adds one, if there is room and ValidAddr accepts it.
+func (p *Proxies) Add(a netip.AddrPort) {
+	if p.n < ProxiesMax && ValidAddr(a) {
+		p.addrs[p.n] = a
+		p.n++
+	}
+}
+
+// appendFound appends a count and the hosts: at most most, without those that no parser takes.
+func appendFound(b []byte, found []FoundHost, most int) []byte {
+	at := len(b)
+	b = append(b, 0)
+	for i := range found {
+		f := &found[i]
+		if f.valid() && int(b[at]) < most {
+			b = append(appendAddr(b, f.Addr), f.Node[:]...)
+			b = appendAddrs(b, f.Proxies.List(), ProxiesMax)
+			b[at]++
+		}
+	}
+	return b
+}
+
+// foundBytes is what appendFound appends.
+func foundBytes(found []FoundHost, most int) int {
+	size, n := 1, 0
+	for i := range found {
+		if f := &found[i]; f.valid() && n < most {
+			size += f.Len()
+			n++
+		}
+	}
+	return size
+}
+
+// readFound appends at most most hosts to into.
+func readFound(s *cryptobyte.String, into []FoundHost, most uint8) ([]FoundHost, error) {
+	var n uint8
+	if !s.ReadUint8(&n) {
+		return into, ErrTruncated
+	}
+	if n > most {
+		return into, ErrTooLong
+	}
+	for range n {
+		var f FoundHost
+		var err error
+		if f.Host, err = readHost(s); err != nil {
+			return into, err
+		}
+		list, err := readAddrs(s, f.Proxies.addrs[:0], ProxiesMax)
+		if err != nil {
+			return into, err
+		}
+		f.Proxies.n = uint8(len(list))
+		into = append(into, f)
 	}
 	return into, nil
 }
