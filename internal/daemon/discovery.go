@@ -36,8 +36,9 @@ type discovery struct {
 	loop  *loop
 	log   *slog.Logger
 	seeds []string
-	path  string       // of the hosts; "": nothing is kept
-	kept  gossip.Saved // from the last run
+	path  string            // of the hosts; "": nothing is kept
+	kept  gossip.Saved      // from the last run
+	local node.LocalCommand // as the node was told last
 }
 
 // neighboursQueued is how many nodes of the LAN wait for the loop at most; more are heard of again.

@@ -47,6 +47,7 @@ const (
 	entryDescribe
 	entryMeet
 	entryAddPeers
+	entryLocal
 )
 
 // Seeds are all randomness that a node gets: equal seeds and equal calls give equal output. They are SECRET.
@@ -181,6 +182,9 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 			r.addr(h.Addr)
 			r.entry = append(r.entry, h.Node[:]...)
 		}
+	case node.LocalCommand:
+		r.begin(now, entryLocal)
+		r.local(c)
 	default:
 		panic(fmt.Sprintf("daemon: the recorder does not know %T", c))
 	}

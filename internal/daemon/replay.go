@@ -175,6 +175,8 @@ func parseEntry(b []byte, before mono.Time) (entry, error) {
 		e.command = c
 	case entryMeet:
 		e.command = f.meet()
+	case entryLocal:
+		e.command = f.local()
 	default:
 		return entry{}, ErrRecord
 	}

@@ -37,6 +37,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	d.loop.send = newSender(d.conn)
 	socket.Go(func() { d.conn.Serve(d.loop.receive) })
 	core.Go(func() { d.loop.run(loopCtx) })
+	d.discovery.tellLocal(ctx) // before anybody on the LAN is met
+	doors.Go(func() { d.discovery.runLocal(ctx) })
 	doors.Go(func() { d.stations.run(ctx) })
 	doors.Go(func() { d.discovery.run(ctx) })
 	if d.opts.DHT {

@@ -46,6 +46,31 @@ func Interfaces() ([]Interface, error) {
 	return list, nil
 }
 
+// Addresses returns the machine's addresses, those of tunnels included and those of loopback not, and the networks of its LANs.
+func Addresses() (addrs []netip.Addr, networks []netip.Prefix, err error) {
+	list, err := Interfaces()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, i := range list {
+		for _, p := range i.Prefixes {
+			networks = append(networks, p.Masked())
+		}
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, nil, fmt.Errorf("list own addresses: %w", err)
+	}
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok && !ip.IsLoopback() {
+				addrs = append(addrs, ip.Unmap())
+			}
+		}
+	}
+	return addrs, networks, nil
+}
+
 // has reports whether the interface has an address of the family.
 func (i Interface) has(f family) bool {
 	for _, p := range i.Prefixes {

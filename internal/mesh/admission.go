@@ -115,7 +115,7 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 			reason = wire.GrantNothing
 		}
 	}
-	free := s.freeClasses(orphan)
+	free := s.freeClasses(orphan || p.near) // what stays on the LAN spares others their upload
 	if n := bits.OnesCount16(fresh); free < n && free >= n-roundingClasses {
 		free = min(n, s.freeClasses(true)) // not for one class another parent
 	}
@@ -275,7 +275,8 @@ func roomRank(free uint8) int {
 	return 1
 }
 
-// offer names others that may have room: those with free classes, near the source, not the asker.
+// offer names others that may have room: those with free classes, near the source, not the asker; those on the LAN, with their
+// addresses there, to those on the LAN alone.
 func (s *Station) offer(p *peer, into []wire.Candidate) []wire.Candidate {
 	n := len(s.peers)
 	if n == 0 {
@@ -288,7 +289,7 @@ func (s *Station) offer(p *peer, into []wire.Candidate) []wire.Candidate {
 			if len(into) == wire.CandidatesMax {
 				return into
 			}
-			if o != p && o.open && !o.gone && !o.have.Leaf && o.node != p.node && o.have.Epoch != 0 && roomRank(o.have.Free) == rank {
+			if o != p && (p.near || !o.near) && o.open && !o.gone && !o.have.Leaf && o.node != p.node && o.have.Epoch != 0 && roomRank(o.have.Free) == rank {
 				into = append(into, o.candidate())
 			}
 		}

@@ -30,7 +30,9 @@ func (s *Station) review(now mono.Time, out *Output) {
 	}
 	s.dropDead(now, out)
 	s.assignClasses(now, out)
+	s.moveNear(now, out)
 	s.balance(now, out)
+	s.keepNear(now, out)
 	s.keepPartners(now, out)
 	s.updatePlace(out)
 }
@@ -50,7 +52,7 @@ func (s *Station) assignClasses(now mono.Time, out *Output) {
 		return
 	}
 	var asked [8]*peer
-	n := 0
+	nAsked := 0
 	for part := range wire.PathParts {
 		mask := free & (quarter << part)
 		if part == wire.PartManifests {
@@ -59,8 +61,9 @@ func (s *Station) assignClasses(now mono.Time, out *Output) {
 		if mask == 0 && (part != wire.PartManifests || s.manifests != nil) {
 			continue
 		}
-		p := s.bestParent(now, part, bits.OnesCount16(mask))
-		if p == nil {
+		n := bits.OnesCount16(mask)
+		p := s.bestParent(now, part, n, false)
+		if p == nil || !p.near && s.leavesToNear(now, part, n) {
 			continue
 		}
 		for c := range s.assign {
@@ -74,29 +77,31 @@ func (s *Station) assignClasses(now mono.Time, out *Output) {
 			s.manifests, p.owedManifests = p, 0
 		}
 		p.parent.owed = 0
-		if n < len(asked) && !slices.Contains(asked[:n], p) {
-			asked[n] = p
-			n++
+		if nAsked < len(asked) && !slices.Contains(asked[:nAsked], p) {
+			asked[nAsked] = p
+			nAsked++
 		}
 	}
-	for _, p := range asked[:n] {
+	for _, p := range asked[:nAsked] {
 		s.sendWant(now, p, s.wantFor(now), out)
 	}
 	s.updatePlace(out)
 }
 
-// bestParent chooses who shall bring n classes of one part: near the source, near here, with room; of two that can, none
-// brings more than half.
-func (s *Station) bestParent(now mono.Time, part, n int) *peer {
+// bestParent chooses who shall bring n classes of one part: on the same LAN, near the source, near here, with room; of two
+// that can, none brings more than half, unless it is on the LAN. With outside nobody on the LAN is chosen.
+func (s *Station) bestParent(now mono.Time, part, n int, outside bool) *peer {
 	var best *peer
 	bestScore, ties := time.Duration(0), 0
 	for _, p := range s.peers {
-		if !s.eligible(now, p, part) {
+		if outside && p.near || !s.eligible(now, p, part) {
 			continue
 		}
 		rtt, _ := s.host.RoundTrip(p.id)
 		score := rtt/2 + 250*time.Millisecond*time.Duration(p.have.Hops)
-		if load := bits.OnesCount16(p.parent.want); part != wire.PartManifests && s.play.begun {
+		if load := bits.OnesCount16(p.parent.want); p.hasNearRoom(n) {
+			score -= nearBonus
+		} else if part != wire.PartManifests && s.play.begun {
 			if score += 15 * time.Millisecond * time.Duration(load); load+n > wire.Classes/2 {
 				score += 300 * time.Millisecond
 			}
@@ -141,8 +146,8 @@ func (s *Station) eligible(now mono.Time, p *peer, part int) bool {
 		return true // not heard of yet; it will refuse if there is a loop
 	}
 	way := &p.path.Parts[part]
-	if way.Hops == wire.HopsUnknown && !p.isParent() {
-		return true // only parents keep it up to date
+	if way.Hops == wire.HopsUnknown && !p.isParent() && !p.near {
+		return true // only parents and near peers keep it up to date
 	}
 	return way.Hops < hopsMax && !way.Has(pathID(s.cfg.Self)) && !s.fedByDead(now, way)
 }
@@ -169,7 +174,7 @@ func (s *Station) balance(now mono.Time, out *Output) {
 		return
 	}
 	for _, p := range s.peers {
-		if bits.OnesCount16(p.parent.want) <= wire.Classes/2 || p.parent.pending {
+		if bits.OnesCount16(p.parent.want) <= wire.Classes/2 || p.parent.pending || p.near {
 			continue
 		}
 		for part := range wire.PartManifests {
@@ -177,7 +182,7 @@ func (s *Station) balance(now mono.Time, out *Output) {
 			if mask == 0 {
 				continue
 			}
-			q := s.bestParent(now, part, bits.OnesCount16(mask))
+			q := s.bestParent(now, part, bits.OnesCount16(mask), true)
 			if q == nil || q == p || !s.mayMove(q, part) || q.have.Epoch == 0 || int(q.have.Free) < bits.OnesCount16(mask) || q.parent.pending ||
 				bits.OnesCount16(q.parent.want|mask) > wire.Classes/2 {
 				continue

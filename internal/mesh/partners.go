@@ -26,6 +26,7 @@ const (
 type candidate struct {
 	wire.Candidate
 	hint    bool // the user's: never forgotten
+	near    bool // on the LAN: keepNear dials it
 	dialing mono.Time
 	nextTry mono.Time
 	fails   int
@@ -83,18 +84,13 @@ func (s *Station) keepPartners(now mono.Time, out *Output) {
 	if s.cfg.Role == Source || s.leaving {
 		return
 	}
-	partners, dialing, fed := 0, 0, s.fed()
-	for _, p := range s.peers {
-		if !p.isChild() || p.isParent() {
-			partners++
-		}
-	}
+	partners, dialing, fed := s.partners(), 0, s.fed()
 	for i := range s.cands {
 		c := &s.cands[i]
 		if c.dialing != 0 && now.Sub(c.dialing) > dialTimeout {
 			s.dialFailed(now, c)
 		}
-		if c.dialing != 0 {
+		if c.dialing != 0 && !c.near {
 			dialing++
 		}
 	}
@@ -126,7 +122,7 @@ func (s *Station) nextDial(now mono.Time) *candidate {
 	best, bestRank, ties := -1, 0, 0
 	for i := range s.cands {
 		c := &s.cands[i]
-		if c.dialing != 0 || now < c.nextTry || s.isPeer(c) {
+		if c.dialing != 0 || now < c.nextTry || c.near && !c.hint || s.isPeer(c) {
 			continue
 		}
 		rank := roomRank(c.Free) + 1
@@ -361,7 +357,7 @@ func (s *Station) dropSpare(now mono.Time, partners int, out *Output) {
 	}
 	for i := len(s.peers) - 1; i >= 0; i-- {
 		p := s.peers[i]
-		if p.isParent() || p.isChild() || p.parent.pending || now.Sub(s.timers.progress) > manifestsOverdue {
+		if p.isParent() || p.isChild() || p.near || p.parent.pending || now.Sub(s.timers.progress) > manifestsOverdue {
 			continue
 		}
 		if partners > partnersMax || p.source && partners > 2 {

@@ -24,6 +24,7 @@ type peer struct {
 	source bool // it said that it is the broadcaster
 	dialed bool // by this node
 	gone   bool // it said that it leaves
+	near   bool // on this node's LAN
 
 	heardAt mono.Time // any station message
 	probeAt mono.Time // a ping was sent because of its silence; 0 none
@@ -151,7 +152,7 @@ func (s *Station) addPeer(now mono.Time, id PeerID, node identity.NodeID, addr n
 	if len(s.peers) >= peersMax {
 		return nil
 	}
-	p := &peer{id: id, node: node, addr: addr, heardAt: now, repairAt: now, repairLeft: repairBurst, junkSince: now}
+	p := &peer{id: id, node: node, addr: addr, near: s.host.Near(id), heardAt: now, repairAt: now, repairLeft: repairBurst, junkSince: now}
 	s.peers = append(s.peers, p)
 	s.byID[id] = p
 	return p
@@ -199,7 +200,7 @@ func (s *Station) PeerDown(now mono.Time, id PeerID, out *Output) {
 // PeerMoved is called when the address of a link has changed.
 func (s *Station) PeerMoved(id PeerID, addr netip.AddrPort) {
 	if p := s.byID[id]; p != nil {
-		p.addr = addr
+		p.addr, p.near = addr, s.host.Near(id)
 	}
 }
 

@@ -69,6 +69,11 @@ func (s *Station) updatePlace(out *Output) {
 	for _, c := range s.children {
 		s.sayPlace(c, out)
 	}
+	for _, p := range s.peers {
+		if p.near && p.open && !p.gone && !p.isChild() {
+			s.sayPath(p, out)
+		}
+	}
 }
 
 // brings reports whether a parent has agreed to bring class c.
@@ -79,21 +84,26 @@ func (s *Station) brings(c int) bool {
 
 // sayPlace tells a child, or one who may become a child, how the stream reaches this node.
 func (s *Station) sayPlace(p *peer, out *Output) {
-	m := wire.Path{Channel: s.cfg.Channel, Parts: s.place.parts}
-	out.control(p.id, m.Append)
+	s.sayPath(p, out)
 	if !p.isChild() {
 		return
 	}
 	var buf [wire.CandidatesMax]wire.Candidate
 	above := wire.Peers{Channel: s.cfg.Channel, Candidates: buf[:0]}
 	for _, o := range s.peers { // where the child may go should this node die
-		if o.isParent() && o.open && len(above.Candidates) < grandparentsMax {
+		if o.isParent() && (p.near || !o.near) && o.open && len(above.Candidates) < grandparentsMax {
 			above.Candidates = append(above.Candidates, o.candidate())
 		}
 	}
 	if len(above.Candidates) > 0 {
 		out.control(p.id, above.Append)
 	}
+}
+
+// sayPath tells a peer the way of each part to this node.
+func (s *Station) sayPath(p *peer, out *Output) {
+	m := wire.Path{Channel: s.cfg.Channel, Parts: s.place.parts}
+	out.control(p.id, m.Append)
 }
 
 // goUp dials the source when one of its own children has died under this node: there it has room for orphans, while all
@@ -162,6 +172,8 @@ func (s *Station) handlePath(now mono.Time, p *peer, m *wire.Path, out *Output) 
 		p.parent.classes &= p.parent.want
 		p.parent.refusedUntil = now.Add(loopFor)
 		s.sendWant(now, p, wire.Want{}, out)
+	}
+	if dropped || p.near { // a near orphan may have found a way
 		s.assignClasses(now, out)
 	}
 	s.updatePlace(out)

@@ -18,7 +18,10 @@ import (
 )
 
 // A host is what a Station asks of its node: a clock that runs with the test, and upload that is only counted.
-type host struct{ whole, taken int64 }
+type host struct {
+	whole, taken int64
+	near         map[mesh.PeerID]bool
+}
 
 const wallStart = 1_800_000_000_000 // milliseconds since 1970 at mono time 0
 
@@ -29,6 +32,7 @@ func (h *host) FreeUpload() (int64, int64)            { return max(0, h.whole-h.
 func (h *host) SpareUpload() int64                    { return max(0, h.whole-h.taken) }
 func (h *host) MayBurst(mono.Time) bool               { return true }
 func (h *host) MayAsk(mono.Time) bool                 { return true }
+func (h *host) Near(p mesh.PeerID) bool               { return h.near[p] }
 func (h *host) TakeUpload(bps int64)                  { h.taken += bps }
 func (h *host) Gives() bool                           { return h.whole > 0 }
 func (h *host) WallClock(now mono.Time) (int64, bool) { return wallStart + int64(now)/1_000_000, true }

@@ -44,6 +44,8 @@ type Host interface {
 	MayAsk(now mono.Time) bool
 	// TakeUpload takes bps (gives back when negative) from FreeUpload.
 	TakeUpload(bps int64)
+	// Near reports whether a link leads to a node on the same LAN, or on this machine.
+	Near(PeerID) bool
 	// Gives reports whether this node sends audio at all.
 	Gives() bool
 	// WallClock returns milliseconds since 1970, false when nobody has told the node.
@@ -113,6 +115,7 @@ type Station struct {
 	play   playState
 	source sourceState
 	place  placeState
+	near   nearState
 	timers stationTimers
 
 	counts  Counts

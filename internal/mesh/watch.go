@@ -196,6 +196,9 @@ func (s *Station) loseParent(now mono.Time, p *peer, out *Output) {
 	if !s.leaving {
 		s.goUp(now, p, out)
 	}
+	if p.near {
+		s.lostNear(now)
+	}
 	s.expedite(now, p)
 	for c := range s.assign {
 		if s.assign[c] == p {

@@ -23,7 +23,8 @@ type wireNet struct {
 	rand  *rand.Rand
 	now   mono.Time
 	delay time.Duration
-	loss  int // per mille
+	loss  int                                                    // per mille
+	tap   func(from, to netip.AddrPort, bytes int) time.Duration // told of all that is sent, says how long it takes; nil: delay
 	nodes []*wireNode
 	queue []packet
 	seq   int
@@ -74,7 +75,11 @@ func (w *wireNet) collect(n *wireNode) {
 		}
 		if w.rand.IntN(1000) >= w.loss {
 			w.seq++
-			w.queue = append(w.queue, packet{w.now.Add(w.delay), w.seq, n.addr, to, bytes.Clone(data)})
+			delay := w.delay
+			if w.tap != nil {
+				delay = w.tap(n.addr, to, len(data))
+			}
+			w.queue = append(w.queue, packet{w.now.Add(delay), w.seq, n.addr, to, bytes.Clone(data)})
 		}
 	}
 	for _, d := range n.out.Datagrams {

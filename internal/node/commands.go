@@ -46,6 +46,8 @@ func (n *Node) HandleCommand(now mono.Time, c Command, out *Output) {
 				st.AddFound(now, a, identity.NodeID{})
 			}
 		}
+	case LocalCommand:
+		n.setLocal(now, c)
 	case RestoreCommand:
 		n.restore(now, c)
 	case DescribeCommand:
@@ -82,6 +84,7 @@ func (n *Node) tune(now mono.Time, c TuneCommand, out *Output) {
 		st.SetRole(role)
 		st.AddHints(now, c.Peers)
 	}
+	n.tellNear(now, st)
 	st.Advance(now, &n.mesh)
 	n.drain(now, st, out)
 	n.finder.review = mono.Min(n.finder.review, now)

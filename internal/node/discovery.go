@@ -177,6 +177,9 @@ func (n *Node) drainGossip(now mono.Time, out *Output) {
 
 // meet adds hosts.
 func (n *Node) meet(now mono.Time, c MeetCommand) {
+	for _, h := range c.Hosts {
+		n.meetNear(now, h)
+	}
 	if n.finder.gossip == nil {
 		return
 	}

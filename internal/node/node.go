@@ -42,6 +42,7 @@ type Node struct {
 	up    uplink
 
 	finder discovery
+	local  local
 
 	stations []*station // in order of tuning in
 	nextChan uint8

@@ -3,8 +3,6 @@
 package node
 
 import (
-	"net/netip"
-
 	"streamer/internal/link"
 	"streamer/internal/mesh"
 	"streamer/internal/mono"
@@ -67,11 +65,5 @@ func (n *Node) stationStatus(now mono.Time, s *station) StationStatus {
 
 func (n *Node) peerStatus(p mesh.Neighbour) PeerStatus {
 	info, _ := n.links.Peer(link.ID(p.Peer))
-	return PeerStatus{NodeID: info.NodeID, Addr: info.Addr, Classes: p.Classes, RTT: info.RTT, LAN: onLAN(info.Addr)}
-}
-
-// onLAN reports whether an address is of a local network; real LAN discovery comes with the reach package.
-func onLAN(a netip.AddrPort) bool {
-	ip := a.Addr().Unmap()
-	return ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast()
+	return PeerStatus{NodeID: info.NodeID, Addr: info.Addr, Classes: p.Classes, RTT: info.RTT, LAN: n.Near(p.Peer)}
 }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+
+package node
+
+import (
+	"net/netip"
+	"slices"
+
+	"streamer/internal/identity"
+	"streamer/internal/link"
+	"streamer/internal/mesh"
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// Limits of what a node knows of its own LAN.
+const (
+	LocalMax     = 64 // own addresses, and own prefixes, of a LocalCommand
+	nearHostsMax = 64 // hosts on the LAN; the oldest makes room
+	lanBits      = 64 // of the prefix of an IPv6 LAN with public addresses (RFC 4291)
+)
+
+// LocalCommand says where the node's machine is: Addrs are its addresses, Prefixes the networks that it is attached to without
+// a router between (not those of tunnels). At most 64 of each count. It comes at the start, and when they change.
+type LocalCommand struct {
+	Addrs    []netip.Addr
+	Prefixes []netip.Prefix
+}
+
+func (LocalCommand) command() {}
+
+// local is the node's surroundings.
+type local struct {
+	known    bool
+	addrs    []netip.Addr
+	prefixes []netip.Prefix
+	hosts    []wire.Host // on the LAN, the oldest first
+}
+
+// setLocal takes the node's addresses and networks.
+func (n *Node) setLocal(now mono.Time, c LocalCommand) {
+	l := &n.local
+	l.known = true
+	l.addrs = append(l.addrs[:0], c.Addrs[:min(len(c.Addrs), LocalMax)]...)
+	l.prefixes = l.prefixes[:0]
+	for _, p := range c.Prefixes[:min(len(c.Prefixes), LocalMax)] {
+		if p.IsValid() {
+			l.prefixes = append(l.prefixes, p.Masked())
+		}
+	}
+	l.hosts = slices.DeleteFunc(l.hosts, func(h wire.Host) bool { return !l.near(h.Addr.Addr()) })
+	for _, st := range n.stations {
+		st.LocalChanged()
+	}
+}
+
+// Near implements mesh.Host.
+func (n *Node) Near(p mesh.PeerID) bool {
+	info, ok := n.links.Peer(link.ID(p))
+	return ok && n.local.near(info.Addr.Addr())
+}
+
+// near reports whether packets to an address reach it without a router: it is this machine's, or it is in one of the networks
+// here and of a kind that homes and offices use. Public IPv4 networks are left out: they are those of data centres, where
+// neighbours are strangers; so are IPv6 networks above the size of one LAN.
+func (l *local) near(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if !l.known {
+		return false
+	}
+	if a.IsLoopback() || slices.Contains(l.addrs, a) {
+		return true
+	}
+	if a.Is4() && !a.IsPrivate() && !a.IsLinkLocalUnicast() {
+		return false
+	}
+	return slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool {
+		return p.Contains(a) && (a.Is4() || a.IsPrivate() || p.Bits() >= lanBits)
+	})
+}
+
+// meetNear remembers a host that the LAN brought, and tells the stations: it may carry any of them.
+func (n *Node) meetNear(now mono.Time, h wire.Host) {
+	l := &n.local
+	if !l.near(h.Addr.Addr()) || h.Node == n.cfg.Key.Public() || h.Node == (identity.NodeID{}) {
+		return
+	}
+	l.hosts = slices.DeleteFunc(l.hosts, func(o wire.Host) bool { return o.Node == h.Node || o.Addr == h.Addr })
+	if len(l.hosts) >= nearHostsMax {
+		l.hosts = slices.Delete(l.hosts, 0, 1)
+	}
+	l.hosts = append(l.hosts, h)
+	for _, st := range n.stations {
+		st.AddNear(now, h.Addr, h.Node)
+	}
+}
+
+// tellNear tells a station that has just been tuned in of the hosts on the LAN, the newest first.
+func (n *Node) tellNear(now mono.Time, st *station) {
+	for _, h := range slices.Backward(n.local.hosts) {
+		st.AddNear(now, h.Addr, h.Node)
+	}
+}
