@@ -87,6 +87,11 @@ func (d *Daemon) openNode() error {
 	}
 	d.conn = conn
 	d.closers = append(d.closers, closeOnce(conn))
+	aside, err := udp.Listen(0)
+	if err != nil {
+		return fmt.Errorf("a second UDP port, which others need to learn about their routers: %w", err)
+	}
+	d.closers = append(d.closers, closeOnce(aside))
 	seeds, err := NewSeeds(rand.Reader)
 	if err != nil {
 		return err
@@ -117,6 +122,7 @@ func (d *Daemon) openNode() error {
 	}
 	d.loop = newLoop(node.New(now, cfg), d.clock, nil, nil)
 	d.loop.rec = rec
+	d.loop.aside = newSealer(aside)
 	d.stations = newStations(d.loop, d.log)
 	d.discovery = newDiscovery(d.loop, &d.opts, d.log)
 	d.loop.notice = d.stations.notice

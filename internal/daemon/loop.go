@@ -53,6 +53,7 @@ type loop struct {
 	clock    clock
 	out      node.Output
 	send     *sender
+	aside    *sealer           // of the second port; nil: none
 	notice   func(node.Notice) // called by run; must not block
 	rec      *Recorder         // nil: nothing is recorded
 	wall     wallClock
@@ -259,6 +260,10 @@ func (l *loop) tell() {
 // release sends what came out since it was called last, but holds large fanouts until holdTime after the last of them.
 func (l *loop) release(now mono.Time) {
 	l.send.plain(l.out.Datagrams[l.sent.datagrams:])
+	if len(l.out.Asides) > 0 && l.aside != nil {
+		l.aside.plain(l.out.Asides)
+		l.out.Asides = l.out.Asides[:0]
+	}
 	for _, f := range l.out.Fanouts[l.sent.fanouts:] {
 		if len(f.Tickets) < holdTickets {
 			l.small = append(l.small, f)

@@ -70,6 +70,7 @@ func (s Seeds) Config(uploadBPS int64) node.Config {
 		Rand:      rand.NewChaCha8(s.Rand),
 		Secrets:   rand.NewChaCha8(s.Secrets),
 		UploadBPS: uploadBPS,
+		Reach:     node.ReachConfig{Carries: true},
 		Gossip:    &node.GossipConfig{Secret: sha256.Sum256(append([]byte("streamer gossip"), s.Secrets[:]...))},
 	}
 }

@@ -15,6 +15,7 @@ type Output struct {
 	Datagrams []Datagram // to send as they are, in order
 	Events    []Event    // in order
 	Exchanges []ExchangeEvent
+	Punches   []Punched
 
 	arena []byte // behind every Data and every payload since Reset
 }
@@ -25,12 +26,19 @@ type Datagram struct {
 	Data []byte
 }
 
+// A Punched is a PUNCH that arrived. Nothing about it is proven.
+type Punched struct {
+	From  netip.AddrPort
+	Punch wire.Punch
+}
+
 // Reset empties the output and keeps its memory: earlier Data and payloads become invalid.
 func (o *Output) Reset() {
 	o.Datagrams = o.Datagrams[:0]
 	o.Events = o.Events[:0]
 	clear(o.Exchanges)
 	o.Exchanges = o.Exchanges[:0]
+	o.Punches = o.Punches[:0]
 	o.arena = o.arena[:0]
 }
 

@@ -36,8 +36,20 @@ func (t *Table) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out
 		t.handleAsk(now, b, out)
 	case wire.DatagramAnswer:
 		t.handleAnswer(b, out)
+	case wire.DatagramPunch:
+		t.handlePunch(b, out)
 	}
 	return 0, nil
+}
+
+// handlePunch tells the node of a PUNCH; what it means only those know who wait for it.
+func (t *Table) handlePunch(b []byte, out *Output) {
+	p, err := wire.ParsePunch(b)
+	if err != nil {
+		t.drop(DropMalformed)
+		return
+	}
+	out.Punches = append(out.Punches, Punched{t.rx.from, p})
 }
 
 func (t *Table) handleData(now mono.Time, b []byte, out *Output) (ID, []byte) {

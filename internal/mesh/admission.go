@@ -290,7 +290,7 @@ func (s *Station) offer(p *peer, into []wire.Candidate) []wire.Candidate {
 				return into
 			}
 			if o != p && (p.near || !o.near) && o.open && !o.gone && !o.have.Leaf && o.node != p.node && o.have.Epoch != 0 && roomRank(o.have.Free) == rank {
-				into = append(into, o.candidate())
+				into = append(into, s.candidate(o))
 			}
 		}
 	}

@@ -64,10 +64,14 @@ func (s *Send) AppendMessage(b []byte, channel uint8) []byte {
 	return wire.Chunk{Channel: channel, EpochLow: uint8(s.Epoch), Seq: s.Seq, Data: s.Data}.Append(b)
 }
 
-// A Dial asks the node for a link; Node is zero when it is not known.
+// A Dial asks the node for a link; Node is zero when it is not known. Strangers reach it when it is Open; otherwise the peer
+// Via, or one of the Proxies, introduces this node to it. Proxies belongs to the station: it is valid until Reset.
 type Dial struct {
-	Addr netip.AddrPort
-	Node identity.NodeID
+	Addr    netip.AddrPort
+	Node    identity.NodeID
+	Open    bool
+	Via     PeerID
+	Proxies []netip.AddrPort
 }
 
 // NoticeKind tells what a Notice says.

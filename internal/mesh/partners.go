@@ -25,8 +25,10 @@ const (
 // A candidate is an address where the station may be had.
 type candidate struct {
 	wire.Candidate
-	hint    bool // the user's: never forgotten
-	near    bool // on the LAN: keepNear dials it
+	hint    bool             // the user's: never forgotten
+	near    bool             // on the LAN: keepNear dials it
+	via     PeerID           // who told of it and may introduce this node to it; 0 none
+	proxies []netip.AddrPort // who else may; at most proxiesMax
 	dialing mono.Time
 	nextTry mono.Time
 	fails   int
@@ -44,19 +46,35 @@ func (s *Station) addHint(a netip.AddrPort) {
 	}
 }
 
+// proxiesMax is how many proxies of one host are remembered.
+const proxiesMax = 3
+
+// addCandidates remembers what a peer has told.
+func (s *Station) addCandidates(now mono.Time, via PeerID, list []wire.Candidate) {
+	for _, c := range list {
+		s.addCandidate(now, candidate{Candidate: c, via: via})
+	}
+}
+
 // addCandidate remembers where the station may be had.
-func (s *Station) addCandidate(now mono.Time, c wire.Candidate) {
+func (s *Station) addCandidate(now mono.Time, c candidate) {
 	if c.Node == s.cfg.Self || !c.Addr.IsValid() || c.Addr.Port() == 0 || c.Addr.Addr().IsUnspecified() || c.Addr.Addr().IsMulticast() {
 		return
 	}
 	for i := range s.cands {
 		if old := &s.cands[i]; old.Addr == c.Addr {
-			old.Candidate = c
+			old.Candidate = c.Candidate
+			if c.via != 0 {
+				old.via = c.via
+			}
+			if len(c.proxies) > 0 {
+				old.proxies = c.proxies
+			}
 			return
 		}
 	}
 	if len(s.cands) < candidatesKept {
-		s.cands = append(s.cands, candidate{Candidate: c})
+		s.cands = append(s.cands, c)
 		return
 	}
 	worst := -1
@@ -66,13 +84,17 @@ func (s *Station) addCandidate(now mono.Time, c wire.Candidate) {
 		}
 	}
 	if worst >= 0 {
-		s.cands[worst] = candidate{Candidate: c, nextTry: now}
+		c.nextTry = now
+		s.cands[worst] = c
 	}
 }
 
-// AddFound adds a host of which others say that it carries the station; node is zero when nobody said who it is.
-func (s *Station) AddFound(now mono.Time, a netip.AddrPort, node identity.NodeID) {
-	s.addCandidate(now, wire.Candidate{Addr: a, Node: node, Free: wire.Classes, Hops: wire.HopsUnknown})
+// AddFound adds a host of which others say that it carries the station; node is zero when nobody said who it is. Proxies are
+// where one is introduced to it; with none it is reached directly.
+func (s *Station) AddFound(now mono.Time, a netip.AddrPort, node identity.NodeID, proxies []netip.AddrPort) {
+	c := candidate{Candidate: wire.Candidate{Addr: a, Node: node, Free: wire.Classes, Hops: wire.HopsUnknown, Open: len(proxies) == 0}}
+	c.proxies = append(c.proxies, proxies[:min(len(proxies), proxiesMax)]...)
+	s.addCandidate(now, c)
 	s.timers.review = mono.Min(s.timers.review, now)
 }
 
@@ -105,7 +127,7 @@ func (s *Station) keepPartners(now mono.Time, out *Output) {
 		}
 		c.dialing = now
 		dialing++
-		out.Dials = append(out.Dials, Dial{Addr: c.Addr, Node: c.Node})
+		out.Dials = append(out.Dials, Dial{Addr: c.Addr, Node: c.Node, Open: c.Open, Via: c.via, Proxies: c.proxies})
 	}
 	s.dropSpare(now, partners, out)
 	s.askPeers(now, partners, out)
@@ -215,9 +237,7 @@ func (s *Station) HandleOpen(now mono.Time, id PeerID, node identity.NodeID, add
 
 // HandleGone is called when a peer does not carry the station, or leaves it.
 func (s *Station) HandleGone(now mono.Time, id PeerID, m wire.Gone, out *Output) {
-	for _, c := range m.Candidates {
-		s.addCandidate(now, c)
-	}
+	s.addCandidates(now, id, m.Candidates)
 	p := s.byID[id]
 	if p == nil {
 		return
@@ -314,9 +334,7 @@ func (s *Station) freeForOthers() int {
 
 // handlePeers learns of others, and tells of others.
 func (s *Station) handlePeers(now mono.Time, p *peer, m wire.Peers, out *Output) {
-	for _, c := range m.Candidates {
-		s.addCandidate(now, c)
-	}
+	s.addCandidates(now, p.id, m.Candidates)
 	if m.Ask {
 		var buf [wire.CandidatesMax]wire.Candidate
 		answer := wire.Peers{Channel: s.cfg.Channel, Candidates: s.offer(p, buf[:0])}
@@ -364,7 +382,7 @@ func (s *Station) dropSpare(now mono.Time, partners int, out *Output) {
 			gone := wire.Gone{Station: s.cfg.Station}
 			out.control(p.id, gone.Append)
 			out.Idle = append(out.Idle, p.id)
-			s.addCandidate(now, p.candidate())
+			s.addCandidate(now, candidate{Candidate: s.candidate(p)})
 			s.dropPeer(now, p, out)
 			partners--
 		}

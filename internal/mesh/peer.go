@@ -74,8 +74,8 @@ func (p *peer) isParent() bool { return p.parent.want != 0 || p.parent.wantManif
 func (p *peer) isChild() bool  { return p.child.classes != 0 || p.child.manifests }
 
 // candidate describes p to others.
-func (p *peer) candidate() wire.Candidate {
-	return wire.Candidate{Node: p.node, Addr: p.addr, Source: p.source, Hops: p.have.Hops, Free: p.have.Free}
+func (s *Station) candidate(p *peer) wire.Candidate {
+	return wire.Candidate{Node: p.node, Addr: p.addr, Source: p.source, Open: s.host.Open(p.id), Hops: p.have.Hops, Free: p.have.Free}
 }
 
 // owe notes that p should push something by at.
@@ -178,7 +178,7 @@ func (s *Station) dropDead(now mono.Time, out *Output) {
 		}
 		out.Idle = append(out.Idle, p.id)
 		s.dropPeer(now, p, out)
-		s.addCandidate(now, p.candidate())
+		s.addCandidate(now, candidate{Candidate: s.candidate(p)})
 		for j := range s.cands {
 			if c := &s.cands[j]; c.Addr == p.addr {
 				c.nextTry = now
@@ -191,7 +191,7 @@ func (s *Station) dropDead(now mono.Time, out *Output) {
 func (s *Station) PeerDown(now mono.Time, id PeerID, out *Output) {
 	if p := s.byID[id]; p != nil {
 		if p.dialed || p.open {
-			s.addCandidate(now, p.candidate())
+			s.addCandidate(now, candidate{Candidate: s.candidate(p)})
 		}
 		s.dropPeer(now, p, out)
 	}

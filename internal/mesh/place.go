@@ -92,7 +92,7 @@ func (s *Station) sayPlace(p *peer, out *Output) {
 	above := wire.Peers{Channel: s.cfg.Channel, Candidates: buf[:0]}
 	for _, o := range s.peers { // where the child may go should this node die
 		if o.isParent() && (p.near || !o.near) && o.open && len(above.Candidates) < grandparentsMax {
-			above.Candidates = append(above.Candidates, o.candidate())
+			above.Candidates = append(above.Candidates, s.candidate(o))
 		}
 	}
 	if len(above.Candidates) > 0 {

@@ -34,6 +34,7 @@ func (h *host) MayBurst(mono.Time) bool               { return true }
 func (h *host) MayAsk(mono.Time) bool                 { return true }
 func (h *host) Near(p mesh.PeerID) bool               { return h.near[p] }
 func (h *host) TakeUpload(bps int64)                  { h.taken += bps }
+func (h *host) Open(mesh.PeerID) bool                 { return true }
 func (h *host) Gives() bool                           { return h.whole > 0 }
 func (h *host) WallClock(now mono.Time) (int64, bool) { return wallStart + int64(now)/1_000_000, true }
 

@@ -44,6 +44,8 @@ type Host interface {
 	MayAsk(now mono.Time) bool
 	// TakeUpload takes bps (gives back when negative) from FreeUpload.
 	TakeUpload(bps int64)
+	// Open reports whether strangers reach the node at the other end of a link.
+	Open(PeerID) bool
 	// Near reports whether a link leads to a node on the same LAN, or on this machine.
 	Near(PeerID) bool
 	// Gives reports whether this node sends audio at all.

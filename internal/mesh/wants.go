@@ -82,9 +82,7 @@ func (s *Station) repeatWant(now mono.Time, p *peer, out *Output) {
 
 // handleGrant learns what a parent gives.
 func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output) {
-	for _, c := range g.Candidates {
-		s.addCandidate(now, c)
-	}
+	s.addCandidates(now, p.id, g.Candidates)
 	ps := &p.parent
 	if !ps.pending || g.Token != ps.token || s.cfg.Role == Source {
 		return

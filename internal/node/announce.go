@@ -10,6 +10,7 @@ import (
 	"streamer/internal/identity"
 	"streamer/internal/mesh"
 	"streamer/internal/mono"
+	"streamer/internal/reach"
 	"streamer/internal/wire"
 )
 
@@ -91,9 +92,13 @@ func (a *announcement) same(rec *wire.StationRecord) bool {
 		rec.Codec == s.Codec && rec.KBPS == s.KBPS && slices.Equal(rec.Entries, s.Entries)
 }
 
-// ownAddresses are where others see this node, if at least two networks agree or only one has said anything.
+// ownAddresses are where others begin to reach this node: its proxies, unless strangers reach it, and where others see it, if at
+// least two networks agree or only one has said anything.
 func (n *Node) ownAddresses() []netip.AddrPort {
 	var list []netip.AddrPort
+	if n.meeting.reach.Observer().Standing(n.finder.review).Verdict != reach.VerdictPublic {
+		list = n.meeting.reach.Proxies(list)
+	}
 	for _, ipv4 := range []bool{true, false} {
 		if a, votes := n.finder.gossip.OwnAddress(ipv4); votes > 0 {
 			list = append(list, a)

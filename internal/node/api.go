@@ -11,6 +11,7 @@ import (
 	"streamer/internal/gossip"
 	"streamer/internal/identity"
 	"streamer/internal/link"
+	"streamer/internal/reach"
 	"streamer/internal/wire"
 )
 
@@ -22,6 +23,7 @@ type Config struct {
 	Secrets   io.Reader   // ephemeral keys, cookies; must never fail
 	UploadBPS int64       // hard cap on everything sent, bit/s of IP packets; 0 gives nothing; UploadAuto measures
 
+	Reach  ReachConfig
 	Gossip *GossipConfig // nil: this node neither asks for hosts and stations nor answers
 
 	// Limits of the links; see link.Config. Zero values are the defaults.
@@ -99,6 +101,12 @@ type AddPeersCommand struct {
 // RestoreCommand gives back what Save returned in an earlier run. It comes after WallClockCommand.
 type RestoreCommand struct{ Saved gossip.Saved }
 
+// MappedCommand says at which outside address a router lets everybody in (PCP, NAT-PMP, UPnP IGD), zero when it does not any more.
+type MappedCommand struct {
+	Outside  netip.AddrPort
+	Lifetime time.Duration
+}
+
 // WallClockCommand tells the node what time people have: UnixMilli at the moment of the call.
 type WallClockCommand struct{ UnixMilli int64 }
 
@@ -118,6 +126,7 @@ func (MeetCommand) command()      {}
 func (RestoreCommand) command()   {}
 func (AddPeersCommand) command()  {}
 func (WallClockCommand) command() {}
+func (MappedCommand) command()    {}
 func (UploadCommand) command()    {}
 func (LeaveCommand) command()     {}
 
@@ -127,6 +136,8 @@ type Output struct {
 	link.Output
 	Fanouts []Fanout // to seal and send; one payload each, many links
 	Notices []Notice // for the application, in order
+
+	Asides []Datagram // to send from the node's second port
 
 	StationsChanged bool // the list of stations may look different now
 
@@ -180,6 +191,7 @@ func (o *Output) Reset() {
 	o.tickets = o.tickets[:0]
 	o.charged = 0
 	o.StationsChanged = false
+	o.Asides = o.Asides[:0]
 }
 
 // Status is a snapshot for people and metrics.
@@ -188,8 +200,18 @@ type Status struct {
 	Peers    int // links that are up
 	Upload   UploadStatus
 	Gossip   gossip.Counts // hosts and stations that are known
+	Reach    ReachStatus
 	Tuned    []StationStatus
 	Counters Counters
+}
+
+// ReachStatus is how a node and others meet.
+type ReachStatus struct {
+	reach.Standing
+	Mapped  bool             // a router lets everybody in
+	Proxies []netip.AddrPort // who introduce others to this node
+	Clients int              // whom this node introduces to others
+	Counts  reach.Counts
 }
 
 // UploadStatus is in bit/s of IP packets.

@@ -38,12 +38,14 @@ func (n *Node) HandleCommand(now mono.Time, c Command, out *Output) {
 	case WallClockCommand:
 		n.wallOffset, n.wallKnown = c.UnixMilli*int64(time.Millisecond)-int64(now), true
 		n.setGossipWall(now, c.UnixMilli/1000)
+	case MappedCommand:
+		n.setMapped(now, c)
 	case MeetCommand:
 		n.meet(now, c)
 	case AddPeersCommand:
 		if st := n.find(c.Station); st != nil {
 			for _, a := range c.Peers {
-				st.AddFound(now, a, identity.NodeID{})
+				st.AddFound(now, a, identity.NodeID{}, nil)
 			}
 		}
 	case LocalCommand:

@@ -166,8 +166,11 @@ func (n *Node) drainGossip(now mono.Time, out *Output) {
 	for i := range d.out.Found {
 		f := &d.out.Found[i]
 		if st := n.find(f.Station); st != nil && st.Role() != mesh.Source {
-			st.AddFound(now, f.Host.Addr, f.Host.Node)
+			st.AddFound(now, f.Host.Addr, f.Host.Node, f.Proxies)
 		}
+	}
+	for i := range d.out.Seen {
+		n.meeting.reach.Observer().Seen(now, d.out.Seen[i].By, d.out.Seen[i].You)
 	}
 	if d.out.Changed {
 		out.StationsChanged = true

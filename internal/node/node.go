@@ -23,6 +23,7 @@ import (
 	"streamer/internal/link"
 	"streamer/internal/mesh"
 	"streamer/internal/mono"
+	"streamer/internal/reach"
 	"streamer/internal/wire"
 )
 
@@ -41,13 +42,15 @@ type Node struct {
 	links *link.Table
 	up    uplink
 
-	finder discovery
-	local  local
+	finder  discovery
+	meeting meeting
+	local   local
 
 	stations []*station // in order of tuning in
 	nextChan uint8
 	peers    map[link.ID]*peer
 	dials    []dial
+	errands  []errand
 	bans     []ban
 	queue    []pendingMessages // control messages of this call, one entry for each link
 
@@ -68,6 +71,9 @@ type station struct {
 	bytesIn uint64 // of links that are gone
 	bytesUp uint64
 	sought  bool // gossip looks for hosts on it
+
+	hungry  mono.Time // since when nobody brings it; 0 somebody does
+	carried mono.Time // for others, who needed it at that time; 0 this node's application asked for it
 }
 
 // A peer is a link that is up and what its channel numbers mean.
@@ -88,9 +94,12 @@ type usage struct {
 	in, out uint64
 }
 
+// A dial is what a station waits for: a link that is being dialled or, while link is 0, an introduction.
 type dial struct {
 	link    link.ID
-	addr    netip.AddrPort
+	node    identity.NodeID // zero: whoever is there
+	addr    netip.AddrPort  // as the station knows it
+	at      netip.AddrPort  // that was dialled
 	station *station
 }
 
@@ -106,14 +115,17 @@ func New(now mono.Time, cfg Config) *Node {
 		LinksMax: cfg.LinksMax, HandshakesPerPrefix: cfg.HandshakesPerPrefix, PrefixExempt: cfg.PrefixExempt})
 	n.up.init(now, cfg.UploadBPS)
 	n.initDiscovery(now)
+	n.initReach(now)
 	return n
 }
 
 // HandleDatagram takes one UDP payload.
 func (n *Node) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out *Output) {
+	n.noteArrival(now, from, b)
 	id, payload := n.links.HandleDatagram(now, from, b, &out.Output)
 	n.handleEvents(now, out)
 	n.handleExchanges(now, out)
+	n.handlePunches(now, out)
 	if len(payload) > 0 {
 		n.handlePayload(now, id, payload, out)
 	}
@@ -132,12 +144,16 @@ func (n *Node) HandleDeadline(now mono.Time, out *Output) {
 		}
 	}
 	n.runDiscovery(now, out)
+	n.runReach(now, out)
 	n.finish(now, out)
 }
 
 // Deadline is when HandleDeadline is to be called; mono.Never when nothing is pending.
 func (n *Node) Deadline() mono.Time {
 	t := mono.Min(mono.Min(n.links.Deadline(), n.up.deadline()), n.discoveryDeadline())
+	if !n.leaving {
+		t = mono.Min(t, n.meeting.reach.Deadline())
+	}
 	for _, st := range n.stations {
 		t = mono.Min(t, st.Deadline())
 	}
@@ -173,6 +189,11 @@ func (n *Node) handlePayload(now mono.Time, id link.ID, payload []byte, out *Out
 			if m, payload, err = wire.ParseGone(payload[1:], buf[:0]); err == nil {
 				n.handleGone(now, id, p, m, out)
 			}
+		case typ >= wire.TypeReach && typ < wire.TypeReachEnd:
+			payload, err = n.meeting.reach.HandleMessage(now, reach.PeerID(id), typ, payload[1:], &n.meeting.out)
+			if n.drainReach(now, out); n.peers[id] == nil {
+				return
+			}
 		default:
 			if len(payload) < 2 {
 				n.unreadable++
@@ -197,7 +218,9 @@ func (n *Node) handleOpen(now mono.Time, id link.ID, p *peer, m wire.Open, out *
 	st := n.find(m.Station)
 	if st == nil {
 		if m.Reply {
-			n.control(id, wire.Gone{Station: m.Station}.Append)
+			var buf [wire.CandidatesMax]wire.Candidate
+			gone := wire.Gone{Station: m.Station, Candidates: n.meeting.reach.Clients(wire.TagOf(m.Station), buf[:0])}
+			n.control(id, gone.Append)
 		}
 		return
 	}
@@ -214,6 +237,9 @@ func (n *Node) handleGone(now mono.Time, id link.ID, p *peer, m wire.Gone, out *
 		return
 	}
 	p.dropChannels(st)
+	if len(m.Candidates) > 0 {
+		n.meeting.reach.Hold(now, reach.PeerID(id)) // it may introduce this node to them
+	}
 	st.HandleGone(now, mesh.PeerID(id), m, &n.mesh)
 	n.drain(now, st, out)
 }
@@ -221,7 +247,9 @@ func (n *Node) handleGone(now mono.Time, id link.ID, p *peer, m wire.Gone, out *
 // handleEvents handles what the links have told, until they tell nothing more.
 func (n *Node) handleEvents(now mono.Time, out *Output) {
 	for i := 0; i < len(out.Events); i++ {
-		switch ev := out.Events[i]; ev.Kind {
+		ev := out.Events[i]
+		out.Events[i].Kind = 0 // handling it may lead here again
+		switch ev.Kind {
 		case link.EventUp:
 			n.linkUp(now, ev, out)
 		case link.EventDown:
@@ -230,6 +258,8 @@ func (n *Node) handleEvents(now mono.Time, out *Output) {
 			for _, st := range n.stations {
 				st.PeerMoved(mesh.PeerID(ev.ID), ev.Addr)
 			}
+			n.meeting.reach.PeerMoved(now, reach.PeerID(ev.ID), ev.Addr, &n.meeting.out)
+			n.drainReach(now, out)
 		}
 	}
 	out.Events = out.Events[:0]
@@ -245,25 +275,32 @@ func (n *Node) linkUp(now mono.Time, ev link.Event, out *Output) {
 	if n.finder.gossip != nil { // whoever has a link here is a host: hints of links are a first contact, too
 		n.finder.gossip.AddHost(now, wire.Host{Addr: ev.Addr, Node: ev.NodeID}, ev.Addr.Addr())
 	}
-	for _, d := range n.takeDials(ev.ID) {
+	n.meeting.reach.PeerUp(now, reach.PeerID(ev.ID), ev.NodeID, ev.Addr, &n.meeting.out)
+	n.drainReach(now, out)
+	for _, d := range n.takeDials(ev.ID, ev.NodeID) {
 		n.peerUp(now, d, ev.ID, out)
 	}
+	n.runErrands(now, ev.ID, true, out)
 }
 
 func (n *Node) linkDown(now mono.Time, ev link.Event, out *Output) {
 	if p := n.peers[ev.ID]; p != nil {
 		delete(n.peers, ev.ID)
+		n.meeting.reach.PeerDown(reach.PeerID(ev.ID))
 		for _, u := range p.uses {
 			u.station.PeerDown(now, mesh.PeerID(ev.ID), &n.mesh)
 			n.drain(now, u.station, out)
 		}
 	}
-	for _, d := range n.takeDials(ev.ID) {
+	n.runErrands(now, ev.ID, false, out)
+	for _, d := range n.takeDials(ev.ID, identity.NodeID{}) {
 		if other, ok := n.links.Find(ev.NodeID); ok && (ev.Reason == link.DownDuplicate || ev.Reason == link.DownReplaced) {
 			n.peerUp(now, d, other, out)
 			continue
 		}
-		d.station.DialFailed(now, d.addr)
+		if !n.dialling(d) {
+			d.station.DialFailed(now, d.addr)
+		}
 	}
 }
 
@@ -279,14 +316,17 @@ func (n *Node) peerUp(now mono.Time, d dial, id link.ID, out *Output) {
 	n.drain(now, d.station, out)
 }
 
-// takeDials returns the dials that waited for a link, and forgets them.
-func (n *Node) takeDials(id link.ID) []dial {
+// takeDials returns what waited for a link, or for a node, and forgets it: each station once.
+func (n *Node) takeDials(id link.ID, node identity.NodeID) []dial {
 	var of []dial
 	n.dials = slices.DeleteFunc(n.dials, func(d dial) bool {
-		if d.link == id {
+		if d.link != id && (node.IsZero() || d.node != node) {
+			return false
+		}
+		if !slices.ContainsFunc(of, func(o dial) bool { return o.station == d.station }) {
 			of = append(of, d)
 		}
-		return d.link == id
+		return true
 	})
 	return of
 }

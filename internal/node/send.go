@@ -62,21 +62,32 @@ func notice(id identity.StationID, m *mesh.Notice) Notice {
 
 // dial begins a link for a station, or hands it one that is up.
 func (n *Node) dial(now mono.Time, st *station, d mesh.Dial, out *Output) {
-	if len(n.dials) >= dialsMax || slices.ContainsFunc(n.bans, func(b ban) bool { return b.node == d.Node }) {
+	if len(n.dials) >= dialsMax || len(n.errands) >= errandsMax ||
+		slices.ContainsFunc(n.bans, func(b ban) bool { return b.node == d.Node }) {
 		st.DialFailed(now, d.Addr)
 		return
 	}
-	id := n.links.Dial(now, d.Addr, d.Node, &out.Output)
-	if id == 0 {
-		st.DialFailed(now, d.Addr)
+	if _, linked := n.links.Find(d.Node); !linked && !d.Open && !d.Node.IsZero() && n.dialHidden(now, st, d, out) {
 		return
 	}
-	to := dial{id, d.Addr, st}
-	if info, ok := n.links.Peer(id); ok && info.Up {
-		n.peerUp(now, to, id, out)
+	n.dialDirect(now, dial{node: d.Node, addr: d.Addr, station: st}, out)
+}
+
+// dialDirect begins a link to an address, or hands out one that is up.
+func (n *Node) dialDirect(now mono.Time, d dial, out *Output) {
+	if n.find(d.station.id) != d.station {
 		return
 	}
-	n.dials = append(n.dials, to)
+	d.link, d.at = n.links.Dial(now, d.addr, d.node, &out.Output), d.addr
+	if d.link == 0 {
+		d.station.DialFailed(now, d.addr)
+		return
+	}
+	if info, ok := n.links.Peer(d.link); ok && info.Up {
+		n.peerUp(now, d, d.link, out)
+		return
+	}
+	n.dials = append(n.dials, d)
 }
 
 // expel ends the link to a peer that sent what no honest node sends, and does not take it back for a while.
@@ -110,12 +121,7 @@ func (n *Node) release(now mono.Time, st *station, id link.ID, out *Output) {
 		}
 	}
 	p.uses = slices.DeleteFunc(p.uses, func(u usage) bool { return u.station == st })
-	if len(p.uses) > 0 || slices.ContainsFunc(n.dials, func(d dial) bool { return d.link == id }) {
-		return
-	}
-	n.flush(now, out)
-	n.links.Close(now, id, wire.CloseDone, &out.Output)
-	n.handleEvents(now, out)
+	n.releaseIdle(now, id, out)
 }
 
 // sendAudio hands a chunk or manifest to the driver, or to the queue when the upload is capped.
@@ -201,6 +207,7 @@ func (n *Node) finish(now mono.Time, out *Output) {
 
 // account charges the upload for the datagrams of this call that have not been charged yet.
 func (n *Node) account(now mono.Time, out *Output) {
+	n.noteContacts(now, out.Datagrams[out.charged:])
 	for i := out.charged; i < len(out.Datagrams); i++ {
 		d := &out.Datagrams[i]
 		n.up.sent(now, ipBytes(d.To, len(d.Data)))

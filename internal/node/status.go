@@ -25,6 +25,7 @@ func (n *Node) Status(now mono.Time) Status {
 		Upload: UploadStatus{BudgetBPS: n.up.capBPS, UsedBPS: n.up.usedBPS},
 		Counters: Counters{Links: n.links.Counters(), Hostile: n.hostile, Unreadable: n.unreadable, Unknown: n.unknown,
 			Late: n.up.Late}}
+	st.Reach = n.reachStatus(now)
 	if n.finder.gossip != nil {
 		st.Gossip = n.finder.gossip.Counts(now)
 	}

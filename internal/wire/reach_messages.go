@@ -36,19 +36,22 @@ type PunchToken [8]byte
 
 // Standing is what a node says of itself on a link, and where it sees the other end.
 //
-//	type 1 | flags 1 (1: open, 2: keep, 4: kept, 8: carries) | you: family 1, address 4 or 16, port 2 | n 1, n tags of 8
+//	type 1 | flags 1 (1: open, 2: keep, 4: kept, 8: carries, 0x30: seq, 0xc0: ack) | you: family 1, address 4 or 16, port 2 |
+//	n 1, n tags of 8
 type Standing struct {
 	Open    bool           // strangers reach the sender
 	Keep    bool           // the receiver is asked to introduce others to the sender
 	Kept    bool           // the sender introduces others to the receiver
 	Carries bool           // the sender would relay a station that the receiver cannot get otherwise
+	Seq     uint8          // 0 to 3: another one when the sender says something else
+	Ack     uint8          // 0 to 3: the last Seq that came from the receiver
 	You     netip.AddrPort // where the sender sees the receiver
 	Carried []StationTag   // with Keep: what the sender carries; at most CarriedMax
 }
 
 // Append appends the message with its type. You must be an address that ValidAddr accepts.
 func (m Standing) Append(b []byte) []byte {
-	b = append(b, TypeStanding, flags(m.Open, m.Keep, m.Kept, m.Carries))
+	b = append(b, TypeStanding, flags(m.Open, m.Keep, m.Kept, m.Carries)|m.Seq&3<<4|m.Ack<<6)
 	return appendTags(appendAddr(b, m.You), m.Carried)
 }
 
@@ -60,6 +63,7 @@ func ParseStanding(b []byte, into []StationTag) (m Standing, rest []byte, err er
 		return Standing{}, nil, ErrTruncated
 	}
 	m.Open, m.Keep, m.Kept, m.Carries = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0
+	m.Seq, m.Ack = f>>4&3, f>>6
 	if m.You, err = readAddr(&s); err != nil {
 		return Standing{}, nil, err
 	}

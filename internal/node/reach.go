@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+
+package node
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/link"
+	"streamer/internal/mesh"
+	"streamer/internal/mono"
+	"streamer/internal/reach"
+	"streamer/internal/wire"
+)
+
+// ReachConfig is how far a node helps others to meet.
+type ReachConfig struct {
+	Carries bool // relays a station for those who reach nobody else that has it, when strangers reach this node
+}
+
+// Limits of stations that are relayed for others.
+const (
+	carriedMax  = 4
+	carryLonely = 30 * time.Second // without anybody who is fed, before such a station is left
+	carryAfter  = 4 * time.Second  // without a parent, before others are asked to relay
+)
+
+// meeting is the node's part in reaching others.
+type meeting struct {
+	reach  *reach.Reach
+	out    reach.Output
+	mapped bool // by a router
+}
+
+func (n *Node) initReach(now mono.Time) {
+	n.meeting.reach = reach.New(now, reach.Config{Self: n.cfg.Key.Public(), Rand: n.rand, Carries: n.cfg.Reach.Carries})
+}
+
+// Open implements mesh.Host.
+func (n *Node) Open(p mesh.PeerID) bool { return n.meeting.reach.Open(reach.PeerID(p)) }
+
+// noteArrival looks whether a datagram comes from a stranger.
+func (n *Node) noteArrival(now mono.Time, from netip.AddrPort, b []byte) {
+	if len(b) > 0 && first(b[0]) {
+		n.meeting.reach.Observer().Arrived(now, from)
+	}
+}
+
+// noteContacts remembers whom this node has sent something.
+func (n *Node) noteContacts(now mono.Time, sent []Datagram) {
+	for i := range sent {
+		if d := &sent[i]; first(d.Data[0]) {
+			n.meeting.reach.Observer().Contacted(now, d.To)
+		}
+	}
+}
+
+// first reports whether a datagram may be the first that goes to an address.
+func first(kind byte) bool {
+	t := wire.DatagramType(kind)
+	return t == wire.DatagramHello || t == wire.DatagramAsk || t == wire.DatagramPunch
+}
+
+// handlePunches hands over the PUNCHes that arrived.
+func (n *Node) handlePunches(now mono.Time, out *Output) {
+	for i := range out.Output.Punches {
+		p := &out.Output.Punches[i]
+		n.meeting.reach.HandlePunch(now, p.From, p.Punch, &n.meeting.out)
+	}
+	if len(out.Output.Punches) > 0 {
+		out.Output.Punches = out.Output.Punches[:0]
+		n.drainReach(now, out)
+	}
+}
+
+// runReach does what is due.
+func (n *Node) runReach(now mono.Time, out *Output) {
+	r := n.meeting.reach
+	if n.leaving || now < r.Deadline() {
+		return
+	}
+	var tags [wire.CarriedMax]wire.StationTag
+	carried := tags[:0]
+	for _, st := range n.stations {
+		if len(carried) < cap(carried) && st.Fed() {
+			carried = append(carried, wire.TagOf(st.id))
+		}
+	}
+	r.SetCarried(now, carried, &n.meeting.out)
+	r.Advance(now, &n.meeting.out)
+	n.reviewCarried(now, out)
+	n.drainReach(now, out)
+}
+
+// drainReach does what reach wants done.
+func (n *Node) drainReach(now mono.Time, out *Output) {
+	m := &n.meeting.out
+	for _, c := range m.Messages {
+		n.enqueue(link.ID(c.To), m.Bytes(c))
+	}
+	for _, p := range m.Punches {
+		n.sendPunch(now, p, out)
+	}
+	dials, failed := slices.Clone(m.Dials), slices.Clone(m.Failed)
+	idle, carry := slices.Clone(m.Idle), slices.Clone(m.Carry)
+	links, hosts, changed := slices.Clone(m.Links), m.Hosts, m.Changed
+	m.Reset()
+	for _, d := range dials {
+		n.meetAt(now, d, out)
+	}
+	for _, node := range failed {
+		n.meetingFailed(now, node, out)
+	}
+	for _, h := range links {
+		n.links.Dial(now, h.Addr, h.Node, &out.Output)
+	}
+	for _, id := range idle {
+		n.releaseIdle(now, link.ID(id), out)
+	}
+	for _, c := range carry {
+		n.carry(now, c, out)
+	}
+	if hosts > 0 && n.finder.gossip != nil {
+		var buf [4]wire.Host
+		n.meeting.reach.Offer(n.finder.gossip.Reachable(now, nil, buf[:0], hosts), m)
+		n.drainReach(now, out)
+	}
+	if changed {
+		n.tellReach(now)
+	}
+	n.handleEvents(now, out)
+}
+
+// setMapped takes what a router says.
+func (n *Node) setMapped(now mono.Time, c MappedCommand) {
+	n.meeting.mapped = c.Outside.IsValid()
+	if n.meeting.mapped {
+		n.meeting.reach.Observer().SetMapped(now, c.Outside, c.Lifetime)
+	} else {
+		n.meeting.reach.Observer().ClearMapped(now)
+	}
+}
+
+func (n *Node) reachStatus(now mono.Time) ReachStatus {
+	r := n.meeting.reach
+	return ReachStatus{Standing: r.Observer().Standing(now), Mapped: n.meeting.mapped, Proxies: r.Proxies(nil),
+		Clients: r.ClientCount(), Counts: r.Counts()}
+}
+
+// sendPunch sends one PUNCH.
+func (n *Node) sendPunch(_ mono.Time, p reach.Punch, out *Output) {
+	start := len(out.payloads)
+	out.payloads = wire.Punch{Token: p.Token}.Append(out.payloads)
+	d := Datagram{To: p.To, Data: out.payloads[start:len(out.payloads):len(out.payloads)]}
+	if p.Aside {
+		out.Asides = append(out.Asides, d)
+	} else {
+		out.Datagrams = append(out.Datagrams, d)
+	}
+}
+
+// meetAt dials a node to which the way is open or opening, for all that wait for it.
+func (n *Node) meetAt(now mono.Time, d reach.Dial, out *Output) {
+	for _, w := range slices.Clone(n.dials) {
+		if w.node != d.Node || slices.ContainsFunc(n.dials, func(o dial) bool { return o.link != 0 && o.at == d.Addr && o.station == w.station }) {
+			continue
+		}
+		id := n.links.Dial(now, d.Addr, d.Node, &out.Output)
+		if id == 0 || len(n.dials) >= dialsMax {
+			continue
+		}
+		w.link, w.at = id, d.Addr
+		if info, ok := n.links.Peer(id); ok && info.Up {
+			n.dials = slices.DeleteFunc(n.dials, func(o dial) bool { return o.node == d.Node && o.station == w.station })
+			n.peerUp(now, w, id, out)
+			continue
+		}
+		n.dials = append(n.dials, w)
+	}
+	for _, w := range n.dials {
+		if w.node == d.Node && w.at == d.Addr {
+			n.links.Hasten(now, w.link, &out.Output)
+			return
+		}
+	}
+}
+
+// meetingFailed dials a node directly that nobody could introduce this node to.
+func (n *Node) meetingFailed(now mono.Time, node identity.NodeID, out *Output) {
+	waiting := slices.Clone(n.dials)
+	n.dials = slices.DeleteFunc(n.dials, func(d dial) bool { return d.node == node && d.link == 0 })
+	for _, d := range waiting {
+		if d.node == node && d.link == 0 && !n.dialling(d) {
+			n.dialDirect(now, d, out)
+		}
+	}
+}
+
+// dialling reports whether the node that a dial wants is being dialled for its station elsewhere.
+func (n *Node) dialling(d dial) bool {
+	return !d.node.IsZero() && slices.ContainsFunc(n.dials, func(o dial) bool { return o.node == d.node && o.station == d.station })
+}
+
+// dialHidden begins an introduction to a node that strangers do not reach; it reports whether somebody may make one.
+func (n *Node) dialHidden(now mono.Time, st *station, d mesh.Dial, out *Output) bool {
+	w := dial{node: d.Node, addr: d.Addr, station: st}
+	if n.peers[link.ID(d.Via)] != nil && n.peers[link.ID(d.Via)].node != d.Node {
+		n.dials = append(n.dials, w)
+		n.meeting.reach.Meet(now, reach.PeerID(d.Via), d.Node, &n.meeting.out)
+		n.drainReach(now, out)
+		return true
+	}
+	for _, proxy := range d.Proxies {
+		id := n.links.Dial(now, proxy, identity.NodeID{}, &out.Output)
+		if id == 0 {
+			continue
+		}
+		n.dials = append(n.dials, w)
+		if info, ok := n.links.Peer(id); ok && info.Up {
+			n.meeting.reach.Hold(now, reach.PeerID(id))
+			n.meeting.reach.Meet(now, reach.PeerID(id), d.Node, &n.meeting.out)
+			n.drainReach(now, out)
+			return true
+		}
+		n.errands = append(n.errands, errand{id, d.Node})
+		return true
+	}
+	return false
+}
+
+// An errand is a link that is being dialled because its peer may introduce this node to another.
+type errand struct {
+	link   link.ID
+	target identity.NodeID
+}
+
+const errandsMax = 64
+
+// runErrands asks the peer of a link for the introductions it was dialled for.
+func (n *Node) runErrands(now mono.Time, id link.ID, up bool, out *Output) {
+	var targets []identity.NodeID
+	n.errands = slices.DeleteFunc(n.errands, func(e errand) bool {
+		if e.link == id {
+			targets = append(targets, e.target)
+		}
+		return e.link == id
+	})
+	for _, t := range targets {
+		if !up {
+			n.meetingFailed(now, t, out)
+			continue
+		}
+		n.meeting.reach.Hold(now, reach.PeerID(id))
+		n.meeting.reach.Meet(now, reach.PeerID(id), t, &n.meeting.out)
+	}
+	if len(targets) > 0 {
+		n.drainReach(now, out)
+	}
+}
+
+// releaseIdle closes a link that neither a station nor reach needs.
+func (n *Node) releaseIdle(now mono.Time, id link.ID, out *Output) {
+	p := n.peers[id]
+	if p == nil || len(p.uses) > 0 || n.meeting.reach.Holds(now, reach.PeerID(id)) ||
+		slices.ContainsFunc(n.dials, func(d dial) bool { return d.link == id }) {
+		return
+	}
+	n.flush(now, out)
+	n.links.Close(now, id, wire.CloseDone, &out.Output)
+	n.handleEvents(now, out)
+}
+
+// tellReach tells gossip how this node stands.
+func (n *Node) tellReach(now mono.Time) {
+	if n.finder.gossip == nil {
+		return
+	}
+	var buf [3]netip.AddrPort
+	proxies := n.meeting.reach.Proxies(buf[:0])
+	hidden := n.meeting.reach.Observer().Standing(now).Verdict == reach.VerdictHidden
+	n.finder.gossip.SetReach(hidden, proxies)
+	n.finder.review = mono.Min(n.finder.review, now) // entry points may be others
+}
+
+// carry relays a station for a peer that reaches nobody else who has it.
+func (n *Node) carry(now mono.Time, c reach.Request, out *Output) {
+	p := n.peers[link.ID(c.Peer)]
+	if p == nil || n.leaving || !n.Gives() {
+		return
+	}
+	st := n.find(c.Station)
+	if st == nil {
+		carried := 0
+		for _, o := range n.stations {
+			if o.carried != 0 {
+				carried++
+			}
+		}
+		if carried >= carriedMax {
+			return
+		}
+		if st = n.addStation(now, c.Station, mesh.Config{Role: mesh.Relay}); st == nil {
+			return
+		}
+		st.carried = now
+		var buf [wire.CandidatesMax]wire.Candidate
+		for _, k := range n.meeting.reach.Clients(wire.TagOf(c.Station), buf[:0]) {
+			st.AddFound(now, k.Addr, k.Node, nil)
+		}
+		st.Advance(now, &n.mesh)
+		n.drain(now, st, out)
+	}
+	n.peerUp(now, dial{station: st, addr: n.addrOf(link.ID(c.Peer))}, link.ID(c.Peer), out)
+}
+
+func (n *Node) addrOf(id link.ID) netip.AddrPort {
+	info, _ := n.links.Peer(id)
+	return info.Addr
+}
+
+// reviewCarried leaves the stations that were relayed for others when nobody needs that any more, and asks others to relay
+// what this node cannot get.
+func (n *Node) reviewCarried(now mono.Time, out *Output) {
+	for _, st := range slices.Clone(n.stations) {
+		switch {
+		case st.carried != 0:
+			if st.Load() > 0 {
+				st.carried = now
+			} else if now.Sub(st.carried) > carryLonely {
+				n.untune(now, st, out)
+			}
+		case st.Role() == mesh.Source || st.Fed():
+			st.hungry = 0
+		case st.hungry == 0:
+			st.hungry = now
+		case now.Sub(st.hungry) > carryAfter:
+			n.meeting.reach.AskCarry(now, wire.Carry{Station: st.id}, &n.meeting.out)
+		}
+	}
+}

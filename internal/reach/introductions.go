@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+
+package reach
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"time"
+
+	"streamer/internal/identity"
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+const (
+	introduceRetry = 250 * time.Millisecond // doubles
+	introduceTries = 4
+	meetingMax     = 4 * time.Second // then it has come to nothing
+
+	askerBurst      = 20
+	askerEvery      = 3 * time.Second
+	introducerBurst = 30
+	introducerEvery = 500 * time.Millisecond
+	allBurst        = 100
+	allEvery        = 100 * time.Millisecond
+
+	addrsMax     = 4  // where one side shows up, before it is not believed any more
+	predictedMax = 16 // ports of a sequential mapping
+)
+
+// punchTimes are when the target punches, after it was told.
+var punchTimes = [...]time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond, 140 * time.Millisecond,
+	300 * time.Millisecond, 600 * time.Millisecond, time.Second, 1600 * time.Millisecond}
+
+// A meeting is an introduction that this node has asked for.
+type meeting struct {
+	token  wire.PunchToken
+	target identity.NodeID
+	via    PeerID
+	ip     netip.Addr // of the target, once it is told
+	tries  int
+	next   mono.Time // INTRODUCE again, or Never
+	end    mono.Time
+	addrs  int // dialled
+}
+
+// An opening is an introduction in which this node is the target.
+type opening struct {
+	token  wire.PunchToken
+	addr   netip.AddrPort
+	ports  wire.Ports
+	began  mono.Time
+	rounds int
+	next   mono.Time // Never: all rounds are done
+	addrs  int
+}
+
+// A passage is an introduction that this node has made.
+type passage struct {
+	token         wire.PunchToken
+	asker, target identity.NodeID
+}
+
+func (r *Reach) token() (t wire.PunchToken) {
+	binary.BigEndian.PutUint64(t[:], r.cfg.Rand.Uint64())
+	return t
+}
+
+// Meet asks the peer via to introduce this node to another. Output.Dials says when and where that may be dialled, Failed that
+// nothing came of it.
+func (r *Reach) Meet(now mono.Time, via PeerID, target identity.NodeID, out *Output) {
+	if r.byNode[target] != nil || slices.ContainsFunc(r.meetings, func(m meeting) bool { return m.target == target && m.via == via }) {
+		return
+	}
+	if r.byID[via] == nil || len(r.meetings) >= meetingsMax || target.IsZero() || target == r.cfg.Self {
+		out.Failed = append(out.Failed, target)
+		return
+	}
+	r.meetings = append(r.meetings, meeting{token: r.token(), target: target, via: via, next: now, end: now.Add(meetingMax)})
+	r.counts.Asked++
+	r.repeatMeetings(now, out)
+}
+
+// repeatMeetings sends the INTRODUCEs that are due, and ends what took too long.
+func (r *Reach) repeatMeetings(now mono.Time, out *Output) {
+	for i := 0; i < len(r.meetings); {
+		m := &r.meetings[i]
+		if now >= m.end || now >= m.next && (m.tries >= introduceTries || r.byID[m.via] == nil) {
+			r.failMeeting(i, out)
+			continue
+		}
+		if now >= m.next {
+			ask := wire.Introduce{Token: m.token, Target: m.target, Ports: r.predict(now)}
+			out.message(m.via, ask.Append)
+			m.next = now.Add(introduceRetry << m.tries)
+			m.tries++
+		}
+		i++
+	}
+}
+
+func (r *Reach) failMeeting(i int, out *Output) {
+	target := r.meetings[i].target
+	r.meetings = slices.Delete(r.meetings, i, i+1)
+	if !slices.ContainsFunc(r.meetings, func(m meeting) bool { return m.target == target }) {
+		out.Failed = append(out.Failed, target)
+	}
+}
+
+// forgetMeetings ends the introductions to a node that is met.
+func (r *Reach) forgetMeetings(node identity.NodeID) {
+	r.meetings = slices.DeleteFunc(r.meetings, func(m meeting) bool { return m.target == node })
+}
+
+// Meets reports whether an introduction to a node is under way.
+func (r *Reach) Meets(node identity.NodeID) bool {
+	return slices.ContainsFunc(r.meetings, func(m meeting) bool { return m.target == node })
+}
+
+func (r *Reach) predict(now mono.Time) wire.Ports {
+	base, step, ok := r.observer.Predict(now)
+	if !ok || step < -predictedMax || step > predictedMax {
+		return wire.Ports{}
+	}
+	return wire.Ports{Base: base, Step: int8(step)}
+}
+
+// handleIntroduce makes an introduction: each side is told the address at which this node has a link with the other, which
+// has proven that it receives there.
+func (r *Reach) handleIntroduce(now mono.Time, p *peer, m wire.Introduce, out *Output) {
+	answer := wire.Introduction{Token: m.Token, Status: wire.IntroductionUnknown}
+	t := r.byNode[m.Target]
+	switch {
+	case t == nil || t == p || !sameSide(t.addr.Addr(), p.addr.Addr()) || !wire.ValidAddr(t.addr) || !wire.ValidAddr(p.addr):
+	case !p.introduce.take(now, askerBurst, askerEvery) || !r.all.take(now, allBurst, allEvery):
+		answer.Status = wire.IntroductionRefused
+		r.counts.Refused++
+	default:
+		answer.Status, answer.Addr = wire.IntroductionMade, t.addr
+		told := wire.Introduced{Token: m.Token, Asker: p.node, Addr: p.addr, Ports: m.Ports}
+		out.message(t.id, told.Append)
+		r.pass(passage{m.Token, p.node, t.node})
+		r.counts.Made++
+	}
+	out.message(p.id, answer.Append)
+}
+
+// pass remembers an introduction, in the place of the oldest.
+func (r *Reach) pass(p passage) {
+	if slices.Contains(r.passed, p) {
+		return
+	}
+	if len(r.passed) < passedMax {
+		r.passed = append(r.passed, p)
+		return
+	}
+	r.passed[r.passedAt] = p
+	r.passedAt = (r.passedAt + 1) % passedMax
+}
+
+// handleReady passes on what a target says of its ports.
+func (r *Reach) handleReady(p *peer, m wire.Ready, out *Output) {
+	for _, o := range r.passed {
+		if o.token != m.Token || o.target != p.node {
+			continue
+		}
+		if a := r.byNode[o.asker]; a != nil {
+			again := wire.Introduction{Token: m.Token, Status: wire.IntroductionMade, Addr: p.addr, Ports: m.Ports}
+			out.message(a.id, again.Append)
+		}
+		return
+	}
+}
+
+// handleIntroduced opens the way for a node that wants to meet this one. That the address is the asker's only the introducer
+// says: it is sent a few datagrams of 9 bytes, and nothing else before its own dial has arrived.
+func (r *Reach) handleIntroduced(now mono.Time, p *peer, m wire.Introduced, out *Output) {
+	if m.Asker == r.cfg.Self || r.byNode[m.Asker] != nil || !sameSide(m.Addr.Addr(), p.addr.Addr()) {
+		return
+	}
+	i := slices.IndexFunc(r.openings, func(o opening) bool { return o.token == m.Token })
+	if i < 0 {
+		if !p.opens.take(now, introducerBurst, introducerEvery) || !r.openAll.take(now, allBurst, allEvery) {
+			return
+		}
+		if len(r.openings) >= openingsMax {
+			r.openings = slices.Delete(r.openings, 0, 1)
+		}
+		i = len(r.openings)
+		r.openings = append(r.openings, opening{token: m.Token, addr: m.Addr, ports: m.Ports, began: now, next: now})
+		r.counts.Opened++
+	}
+	if ports := r.predict(now); ports.Base != 0 {
+		ready := wire.Ready{Token: m.Token, Ports: ports}
+		out.message(p.id, ready.Append)
+	}
+	r.punchDue(now, out)
+}
+
+// punchDue sends the rounds of PUNCHes that are due.
+func (r *Reach) punchDue(now mono.Time, out *Output) {
+	for i := range r.openings {
+		o := &r.openings[i]
+		for now >= o.next {
+			r.punch(o.addr, o.token, out)
+			if o.rounds%3 == 0 {
+				r.punchPorts(o.addr, o.ports, o.token, out)
+			}
+			if o.rounds++; o.rounds == len(punchTimes) {
+				o.next = mono.Never
+				break
+			}
+			o.next = o.began.Add(punchTimes[o.rounds])
+		}
+	}
+	r.openings = slices.DeleteFunc(r.openings, func(o opening) bool { return now.Sub(o.began) > meetingMax })
+}
+
+// punch sends one datagram.
+func (r *Reach) punch(to netip.AddrPort, token wire.PunchToken, out *Output) {
+	r.counts.PunchesSent++
+	out.Punches = append(out.Punches, Punch{To: to, Token: token})
+}
+
+// punchPorts sends one datagram to each port that a sequential mapping will probably get.
+func (r *Reach) punchPorts(addr netip.AddrPort, ports wire.Ports, token wire.PunchToken, out *Output) {
+	if ports.Base == 0 || ports.Step == 0 {
+		return
+	}
+	for i := range predictedMax {
+		port := int(ports.Base) + i*int(ports.Step)
+		if port > 0 && port <= 0xffff && port != int(addr.Port()) {
+			r.punch(netip.AddrPortFrom(addr.Addr(), uint16(port)), token, out)
+		}
+	}
+}
+
+// handleIntroduction learns where the target is seen: it is opening the way at this moment.
+func (r *Reach) handleIntroduction(now mono.Time, p *peer, m wire.Introduction, out *Output) {
+	i := slices.IndexFunc(r.meetings, func(o meeting) bool { return o.token == m.Token && o.via == p.id })
+	if i < 0 {
+		return
+	}
+	o := &r.meetings[i]
+	if m.Status != wire.IntroductionMade || !sameSide(m.Addr.Addr(), p.addr.Addr()) {
+		r.failMeeting(i, out)
+		return
+	}
+	o.next = mono.Never
+	if o.ip != m.Addr.Addr() {
+		o.ip = m.Addr.Addr()
+		out.Dials = append(out.Dials, Dial{o.target, m.Addr})
+	}
+	r.punchPorts(m.Addr, m.Ports, m.Token, out)
+}
+
+// HandlePunch learns from a PUNCH where the other side of an introduction is.
+func (r *Reach) HandlePunch(now mono.Time, from netip.AddrPort, m wire.Punch, out *Output) {
+	for i := range r.meetings {
+		if o := &r.meetings[i]; o.token == m.Token && o.ip == from.Addr() {
+			r.counts.PunchesCaught++
+			if o.addrs++; o.addrs <= 2*len(punchTimes) {
+				out.Dials = append(out.Dials, Dial{o.target, from})
+			}
+			return
+		}
+	}
+	for i := range r.openings {
+		if o := &r.openings[i]; o.token == m.Token && from.Addr() == o.addr.Addr() {
+			r.counts.PunchesCaught++
+			if o.addrs < addrsMax && from != o.addr {
+				o.addrs++
+				r.punch(from, m.Token, out)
+			}
+			return
+		}
+	}
+}

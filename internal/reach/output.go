@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+
+package reach
+
+import (
+	"net/netip"
+
+	"streamer/internal/identity"
+	"streamer/internal/wire"
+)
+
+// Output collects what calls want done. The node owns it; Reset empties it and keeps its memory.
+type Output struct {
+	Messages []Message
+	Punches  []Punch
+	Dials    []Dial            // nodes to be dialled now: the way to them is open, or opening
+	Failed   []identity.NodeID // nodes whose introductions came to nothing
+	Links    []wire.Host       // to be linked: they may become proxies
+	Idle     []PeerID          // links that need not be kept any more
+	Carry    []Request         // stations that others ask this node to relay
+	Hosts    int               // how many hosts are wanted for Offer
+	Changed  bool              // what others are told of this node is not what it was
+
+	bytes []byte
+}
+
+// A Message is for one peer, type included.
+type Message struct {
+	To         PeerID
+	start, end int
+}
+
+// A Punch is a datagram to be sent once; Aside from the node's second port.
+type Punch struct {
+	To    netip.AddrPort
+	Token wire.PunchToken
+	Aside bool
+}
+
+// A Dial says where a node may be met.
+type Dial struct {
+	Node identity.NodeID
+	Addr netip.AddrPort
+}
+
+// A Request asks this node to relay a station.
+type Request struct {
+	Peer    PeerID
+	Station identity.StationID
+}
+
+// Bytes returns a message, valid until Reset.
+func (o *Output) Bytes(m Message) []byte { return o.bytes[m.start:m.end] }
+
+// Reset empties the output and keeps its memory.
+func (o *Output) Reset() {
+	*o = Output{Messages: o.Messages[:0], Punches: o.Punches[:0], Dials: o.Dials[:0], Failed: o.Failed[:0], Links: o.Links[:0],
+		Idle: o.Idle[:0], Carry: o.Carry[:0], bytes: o.bytes[:0]}
+}
+
+func (o *Output) message(to PeerID, appendTo func([]byte) []byte) {
+	start := len(o.bytes)
+	o.bytes = appendTo(o.bytes)
+	o.Messages = append(o.Messages, Message{To: to, start: start, end: len(o.bytes)})
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+
+package reach
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+const (
+	proxiesWanted = 3
+	askedMax      = 5 * time.Second // then a peer that was asked to be a proxy will not be one
+	offerEvery    = 2 * time.Second
+	probesBurst   = 3
+	probesEvery   = 20 * time.Second
+	carriesMax    = 16
+	carryEvery    = 5 * time.Second
+)
+
+// wanted are hosts that are to be linked so that they become proxies.
+type wanted struct {
+	hosts []wire.Host // at most proxiesWanted
+	next  mono.Time   // no further offer is asked for before
+}
+
+// met reports whether a peer is one of them, and takes it out.
+func (w *wanted) met(p *peer) bool {
+	n := len(w.hosts)
+	w.hosts = slices.DeleteFunc(w.hosts, func(h wire.Host) bool { return h.Node == p.node })
+	return len(w.hosts) < n
+}
+
+// A carry is a station that this node has asked others to relay.
+type carry struct {
+	message wire.Carry
+	next    mono.Time
+}
+
+// Proxies returns the addresses of the nodes that introduce others to this one, at most 3, the oldest first.
+func (r *Reach) Proxies(into []netip.AddrPort) []netip.AddrPort {
+	for _, p := range r.peers {
+		if p.proxy && len(into) < proxiesWanted && wire.ValidAddr(p.addr) {
+			into = append(into, p.addr)
+		}
+	}
+	return into
+}
+
+// Clients appends candidates that this node can introduce to others and that carry a station.
+func (r *Reach) Clients(tag wire.StationTag, into []wire.Candidate) []wire.Candidate {
+	for _, p := range r.peers {
+		if len(into) == wire.CandidatesMax {
+			break
+		}
+		if p.client && slices.Contains(p.carried, tag) {
+			into = append(into, wire.Candidate{Node: p.node, Addr: p.addr, Open: p.open, Hops: wire.HopsUnknown, Free: wire.Classes})
+		}
+	}
+	return into
+}
+
+// ClientCount is how many nodes this one introduces to others.
+func (r *Reach) ClientCount() int {
+	n := 0
+	for _, p := range r.peers {
+		if p.client {
+			n++
+		}
+	}
+	return n
+}
+
+// considerProxy asks a peer to be a proxy when one is wanted and the peer can be; it reports whether it did.
+func (r *Reach) considerProxy(now mono.Time, p *peer, out *Output) bool {
+	if r.open || !p.open || p.asked != 0 || r.proxies(p) >= proxiesWanted {
+		return false
+	}
+	p.asked = now
+	r.sayStanding(now, p, out)
+	return true
+}
+
+// proxies is how many peers are proxies, or have been asked; those in the network of like count double, so that the
+// failure of one network leaves others.
+func (r *Reach) proxies(like *peer) int {
+	n := 0
+	for _, p := range r.peers {
+		if p.proxy || p.asked != 0 && !p.refused {
+			if n++; like != nil && network(p.addr.Addr()) == network(like.addr.Addr()) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// keepProxies replaces those that are gone or refuse.
+func (r *Reach) keepProxies(now mono.Time, out *Output) {
+	for _, p := range r.peers {
+		if p.asked != 0 && !p.proxy && !p.refused && now.Sub(p.asked) > askedMax {
+			p.refused = true
+			p.hold = now.Add(holdFor)
+		}
+	}
+	have := r.proxies(nil)
+	if r.open || have >= proxiesWanted {
+		return
+	}
+	for _, p := range r.peers {
+		r.considerProxy(now, p, out)
+	}
+	if have = r.proxies(nil); have < proxiesWanted && now >= r.wanted.next {
+		r.wanted.next = now.Add(offerEvery)
+		r.wanted.hosts = r.wanted.hosts[:0]
+		out.Hosts = proxiesWanted - have
+	}
+}
+
+// Offer names hosts that may become proxies, as Output.Hosts asked: they have answered this node, so others reach them.
+func (r *Reach) Offer(hosts []wire.Host, out *Output) {
+	for _, h := range hosts {
+		if r.byNode[h.Node] == nil && h.Node != r.cfg.Self && len(r.wanted.hosts) < proxiesWanted {
+			r.wanted.hosts = append(r.wanted.hosts, h)
+			out.Links = append(out.Links, h)
+		}
+	}
+}
+
+// mayKeep reports whether this node introduces others to one more peer.
+func (r *Reach) mayKeep(p *peer) bool {
+	all, near := 0, 0
+	for _, o := range r.peers {
+		if o.client {
+			all++
+			if network(o.addr.Addr()) == network(p.addr.Addr()) {
+				near++
+			}
+		}
+	}
+	return r.open && all < clientsMax && near < clientsPerNetwork
+}
+
+// AskCarry asks a peer that carries stations for others to relay one: nobody else who has it can be reached.
+func (r *Reach) AskCarry(now mono.Time, m wire.Carry, out *Output) {
+	i := slices.IndexFunc(r.carries, func(c carry) bool { return c.message == m })
+	if i < 0 {
+		if len(r.carries) >= carriesMax {
+			r.carries = slices.Delete(r.carries, 0, 1)
+		}
+		i = len(r.carries)
+		r.carries = append(r.carries, carry{message: m})
+	}
+	if now < r.carries[i].next {
+		return
+	}
+	r.carries[i].next = now.Add(carryEvery)
+	var best *peer
+	n := 0
+	for _, p := range r.peers {
+		if p.carries && p.open {
+			if n++; r.cfg.Rand.IntN(n) == 0 {
+				best = p
+			}
+		}
+	}
+	if best != nil {
+		best.hold = now.Add(holdFor)
+		out.message(best.id, m.Append)
+	}
+}
+
+func (r *Reach) handleCarry(p *peer, m wire.Carry, out *Output) {
+	if r.cfg.Carries && r.open && !m.Station.IsZero() {
+		out.Carry = append(out.Carry, Request{Peer: p.id, Station: m.Station})
+	}
+}
+
+// probe asks for datagrams from where this node has never sent anything, when it is time to know.
+func (r *Reach) probe(now mono.Time, out *Output) {
+	if !r.observer.WantsProbe(now) {
+		return
+	}
+	var best *peer
+	n := 0
+	for _, p := range r.peers {
+		if !local(p.addr.Addr()) {
+			if n++; r.cfg.Rand.IntN(n) == 0 {
+				best = p
+			}
+		}
+	}
+	if best == nil {
+		return
+	}
+	r.observer.ProbeSent(now)
+	m := wire.ProbeMe{Token: r.token()}
+	out.message(best.id, m.Append)
+}
+
+// handleProbeMe sends a PUNCH from the second port, and has a peer in another network send one.
+func (r *Reach) handleProbeMe(now mono.Time, p *peer, m wire.ProbeMe, out *Output) {
+	if !p.probes.take(now, probesBurst, probesEvery) || local(p.addr.Addr()) {
+		return
+	}
+	out.Punches = append(out.Punches, Punch{To: p.addr, Token: m.Token, Aside: true})
+	var best *peer
+	n := 0
+	for _, o := range r.peers {
+		if o != p && sameSide(o.addr.Addr(), p.addr.Addr()) && o.addr.Addr() != p.addr.Addr() && wire.ValidAddr(p.addr) {
+			if n++; r.cfg.Rand.IntN(n) == 0 {
+				best = o
+			}
+		}
+	}
+	if best != nil {
+		probe := wire.Probe{Token: m.Token, Addr: p.addr}
+		out.message(best.id, probe.Append)
+	}
+}
+
+// handleProbe sends one PUNCH for a peer: nobody can have this node send more than a few small datagrams anywhere.
+func (r *Reach) handleProbe(now mono.Time, p *peer, m wire.Probe, out *Output) {
+	if !p.probes.take(now, probesBurst, probesEvery) || local(m.Addr.Addr()) || !r.openAll.take(now, allBurst, allEvery) {
+		return
+	}
+	r.counts.PunchesSent++
+	out.Punches = append(out.Punches, Punch{To: m.Addr, Token: m.Token})
+}
