@@ -17,14 +17,16 @@ import (
 )
 
 type simCmd struct {
-	Scenario string        `arg:"" optional:"" help:"Name of a scenario that ships, of a stream or (spread, silence, split, eclipse, gather) of gossip; without any, all of a stream."`
-	Nodes    int           `env:"-" default:"100" help:"Hosts beside the source."`
-	Seed     uint64        `env:"-" default:"1" help:"Equal seeds give equal runs."`
-	Duration time.Duration `env:"-" help:"Stop the scenario earlier, faults after it left out."`
-	Bitrate  rate          `env:"-" help:"Of the audio, like 128k."`
-	Explain  int           `env:"-" default:"0" help:"Tell of so many listeners why their first late or missing chunk was late or missing."`
-	JSON     string        `env:"-" placeholder:"FILE" help:"Write the results as JSON; - for standard output."`
-	Trace    string        `env:"-" placeholder:"FILE" help:"Write a JSON line for each call, datagram and notice."`
+	Scenario   string        `arg:"" optional:"" help:"Name of a scenario that ships, of a stream or (spread, silence, split, eclipse, gather) of gossip; without any, all of a stream."`
+	Nodes      int           `env:"-" default:"100" help:"Hosts beside the source."`
+	Seed       uint64        `env:"-" default:"1" help:"Equal seeds give equal runs."`
+	Duration   time.Duration `env:"-" help:"Stop the scenario earlier, faults after it left out."`
+	Bitrate    rate          `env:"-" help:"Of the audio, like 128k."`
+	Homes      string        `env:"-" placeholder:"KINDS" help:"Of nat: kinds of home with their weights, like port-restricted:2,symmetric-random."`
+	SourceHome string        `env:"-" placeholder:"KIND" default:"port-restricted" help:"Of nat: the kind of home that the broadcaster has."`
+	Explain    int           `env:"-" default:"0" help:"Tell of so many listeners why their first late or missing chunk was late or missing."`
+	JSON       string        `env:"-" placeholder:"FILE" help:"Write the results as JSON; - for standard output."`
+	Trace      string        `env:"-" placeholder:"FILE" help:"Write a JSON line for each call, datagram and notice."`
 }
 
 // Run runs the simulator.
@@ -73,7 +75,10 @@ func (c *simCmd) Run(p *program) (err error) {
 
 // one runs one scenario and prints its table.
 func (c *simCmd) one(p *program, b sim.Builtin, trace io.Writer) (sim.Result, error) {
-	s := b.Make(c.Nodes)
+	s, err := c.make(b)
+	if err != nil {
+		return sim.Result{}, err
+	}
 	if c.Duration > 0 {
 		s = s.Until(c.Duration)
 	}
@@ -107,11 +112,39 @@ func (c *simCmd) one(p *program, b sim.Builtin, trace io.Writer) (sim.Result, er
 	return r, err
 }
 
+// natSource is the broadcaster's home when --source-home does not say.
+const natSource = "port-restricted"
+
+// make returns a scenario as the flags have it.
+func (c *simCmd) make(b sim.Builtin) (sim.Scenario, error) {
+	if b.Name != "nat" {
+		return b.Make(c.Nodes), nil
+	}
+	mix := sim.MixDefault()
+	if c.Homes != "" {
+		var err error
+		if mix, err = sim.MixOf(c.Homes); err != nil {
+			return sim.Scenario{}, usageError{err}
+		}
+	}
+	s, err := sim.NATHomes(c.Nodes, c.SourceHome, mix)
+	if err != nil {
+		return s, usageError{err}
+	}
+	return s, nil
+}
+
 // repeat is the command that repeats a run.
 func (c *simCmd) repeat(scenario string) string {
 	cmd := fmt.Sprintf("streamer sim %s --nodes %d --seed %d", scenario, c.Nodes, c.Seed)
 	if c.Duration > 0 {
 		cmd += fmt.Sprintf(" --duration %v", c.Duration)
+	}
+	if c.Homes != "" {
+		cmd += " --homes " + c.Homes
+	}
+	if scenario == "nat" && c.SourceHome != natSource {
+		cmd += " --source-home " + c.SourceHome
 	}
 	if c.Bitrate > 0 {
 		cmd += fmt.Sprintf(" --bitrate %d", int64(c.Bitrate))

@@ -159,6 +159,7 @@ func Builtins() []Builtin {
 		{"hostile", Hostile},
 		{"leave", Leave},
 		{"loss", Loss},
+		{"nat", NATBuiltin},
 		{"partition", Partition},
 		{"restart", Restart},
 		{"static", Static},

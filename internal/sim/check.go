@@ -91,7 +91,7 @@ func (w *World) describe(h *host) string {
 	}
 	var b strings.Builder
 	s := h.node.Status(w.now)
-	fmt.Fprintf(&b, "%v up since %v, %d links, deadline in %v", h.addr, time.Duration(h.ear.joined), s.Peers, w.untilDeadline(h))
+	fmt.Fprintf(&b, "%s %v up since %v, %d links, deadline in %v", h.group.Name, h.address(), time.Duration(h.ear.joined), s.Peers, w.untilDeadline(h))
 	for i := range s.Tuned {
 		t := &s.Tuned[i]
 		fmt.Fprintf(&b, "; epoch %d hops %d buffer %v lag %v partners %d chunks %+v", t.Epoch, t.Hops, t.Buffer, t.Lag, t.Partners, t.Chunks)

@@ -132,7 +132,7 @@ func askBytes(m *message) int {
 // sent counts a datagram.
 func (d *discovery) sent(from int32, bytes int) {
 	if n := &d.nodes[from]; !n.hostile && int(from) >= d.s.Seeds {
-		d.measure.bytes += uint64(bytes + ipBytes)
+		d.measure.bytes += uint64(bytes + ipv4Bytes)
 	}
 }
 

@@ -21,13 +21,18 @@ const spinsMax = 8
 
 // deliver hands a packet to its receiver's node, and then ruins the bytes.
 func (w *World) deliver(h *host, i int32) {
+	if w.nat != nil {
+		if h = w.indoors(i); h == nil {
+			return
+		}
+	}
 	p := &w.net.packets[i]
 	if h.node == nil {
 		w.count.dropped++
 		w.net.drop(i)
 		return
 	}
-	h.wireIn += uint64(len(p.data) + ipBytes)
+	h.wireIn += uint64(ipBytes(p.from, p.data))
 	w.count.delivered++
 	w.trace.datagram(w.now, h.index, p)
 	h.node.HandleDatagram(w.now, p.from, p.data, &w.out)

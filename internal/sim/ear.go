@@ -56,7 +56,7 @@ func (e *ear) marked(index int) bool {
 // observe checks a notice against the order that package node promises and against what was published.
 func (w *World) observe(h *host, n *node.Notice) {
 	w.trace.notice(w.now, h.index, n)
-	if h.index == sourceIndex {
+	if h.index == sourceIndex || w.isSeed(h) {
 		return
 	}
 	e := &h.ear
@@ -169,7 +169,7 @@ func (w *World) settle(h *host) {
 	if m, ok := h.node.(*impostor); ok {
 		w.measure.lies += m.told
 	}
-	if h.liar != nil || h.index == sourceIndex {
+	if h.liar != nil || h.index == sourceIndex || w.isSeed(h) {
 		return
 	}
 	due, onTime := w.dues(e)

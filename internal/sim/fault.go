@@ -68,6 +68,14 @@ func (w *World) strike(index int32) {
 	case FaultNextEpoch:
 		source.lives++
 		w.onAir(source)
+	case FaultSeeds:
+		for i := w.scenario.Nodes + 1; i < len(w.hosts); i++ {
+			w.stop(&w.hosts[i])
+		}
+	case FaultReboot:
+		w.restartBoxes(w.victims(f), false)
+	case FaultReaddress:
+		w.restartBoxes(w.victims(f), true)
 	}
 }
 
@@ -92,14 +100,14 @@ func (w *World) healed(index int32) {
 		}
 	case FaultLoss:
 		w.net.path.LossPPM = w.scenario.Path.LossPPM
-	case FaultCrash, FaultLeave, FaultEnd, FaultNextEpoch:
+	case FaultCrash, FaultLeave, FaultEnd, FaultNextEpoch, FaultSeeds, FaultReboot, FaultReaddress:
 	}
 }
 
 // victims draws the hosts that a fault hits.
 func (w *World) victims(f *Fault) []*host {
 	var able []*host
-	for i := 1; i < len(w.hosts); i++ {
+	for i := 1; i <= w.scenario.Nodes; i++ {
 		if h := &w.hosts[i]; h.isUp() && (f.Group == "" || h.group.Name == f.Group) {
 			able = append(able, h)
 		}

@@ -29,7 +29,10 @@ type core interface {
 type host struct {
 	node    core // nil while the host is down
 	group   *Group
-	addr    netip.AddrPort
+	addr    netip.AddrPort // zero: it has no IPv4
+	addr6   netip.AddrPort // only where boxes stand between hosts; zero: no IPv6
+	realm   int32
+	line    int32 // host whose line it is on
 	id      identity.NodeID
 	index   int32
 	lives   uint16        // incarnations so far
@@ -51,6 +54,14 @@ type host struct {
 	told    checkSet
 }
 
+// address is where the host itself thinks it is.
+func (h *host) address() netip.AddrPort {
+	if h.addr.IsValid() {
+		return h.addr
+	}
+	return h.addr6
+}
+
 func (h *host) isUp() bool { return h.node != nil }
 
 // start gives a host a node: a new key, a new generator, the same address.
@@ -62,6 +73,7 @@ func (w *World) start(h *host) {
 		Rand:      newSource(w.seed, streamRand, life),
 		Secrets:   secrets{newSource(w.seed, streamSecrets, life)},
 		UploadBPS: h.group.UploadBPS,
+		Gossip:    w.gossips(life),
 	}
 	h.id = cfg.Key.Public()
 	h.timer = mono.Never
@@ -72,6 +84,9 @@ func (w *World) start(h *host) {
 	}
 	w.byID[h.id] = h.index
 	w.command(h, w.wallClock(h))
+	if w.scenario.Gossip {
+		w.meet(h)
+	}
 }
 
 // stop takes the node away, and with it everything it knew.
@@ -102,6 +117,8 @@ func (w *World) join(h *host) {
 func (w *World) hints(h *host) []netip.AddrPort {
 	source := []netip.AddrPort{w.hosts[sourceIndex].addr}
 	switch h.group.Hints {
+	case HintNobody:
+		return nil
 	case HintSource:
 	case HintPrevious:
 		return []netip.AddrPort{w.hosts[h.index-1].addr}
@@ -109,7 +126,7 @@ func (w *World) hints(h *host) []netip.AddrPort {
 		const wanted, tries = 3, 32
 		var known []netip.AddrPort
 		for range tries {
-			other := &w.hosts[1+w.setup.IntN(len(w.hosts)-1)]
+			other := &w.hosts[1+w.setup.IntN(w.scenario.Nodes)]
 			if other.isUp() && other != h && len(known) < wanted {
 				known = append(known, other.addr)
 			}
@@ -125,6 +142,7 @@ func (w *World) hints(h *host) []netip.AddrPort {
 func (w *World) onAir(h *host) {
 	w.epoch++
 	w.command(h, node.BeginCommand{Key: w.station, Epoch: w.epoch, BitrateBPS: w.scenario.BitrateBPS})
+	w.announce(h)
 	w.published.begin(w.epoch)
 	w.encoder = newEncoder(rand.New(newSource(w.seed, streamAudio, uint64(w.epoch))), w.scenario.BitrateBPS, w.now)
 	for range headerChunks {

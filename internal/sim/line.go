@@ -4,13 +4,25 @@ package sim
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"streamer/internal/mono"
 )
 
-// ipBytes is what IPv4 and UDP add to a datagram.
-const ipBytes = 28
+// What IP and UDP add to a datagram.
+const (
+	ipv4Bytes = 20 + 8
+	ipv6Bytes = 40 + 8
+)
+
+// ipBytes returns how long the IP packet of a datagram from or to an address is.
+func ipBytes(a netip.AddrPort, data []byte) int {
+	if a.Addr().Is6() {
+		return len(data) + ipv6Bytes
+	}
+	return len(data) + ipv4Bytes
+}
 
 // A Line is what connects a host to the internet. Rates are in bit/s of IP packets.
 type Line struct {

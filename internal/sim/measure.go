@@ -78,7 +78,7 @@ func (m *measure) add(h *host, now mono.Time) {
 
 // meterSent counts a datagram that h sends.
 func (w *World) meterSent(h *host, to netip.AddrPort, data []byte) {
-	size := len(data) + ipBytes
+	size := ipBytes(to, data)
 	h.wireOut += uint64(size)
 	w.measure.allIP += uint64(size)
 	if h.index == sourceIndex {

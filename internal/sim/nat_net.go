@@ -29,6 +29,7 @@ func (p place) box() (int, bool) { return int(^p), p < 0 }
 type realm struct {
 	members map[netip.Addr]place
 	gates   [2]int32 // box that leads out, for IPv4 and IPv6; -1: none
+	home    int32    // host that has the home's line; -1: the realm is no home's
 }
 
 // gate returns the box that leads out of the realm for an address.
@@ -45,6 +46,7 @@ type natNet struct {
 	boxes  []box
 	inner  []int32 // of each box
 	outer  []int32
+	moved  int32 // addresses of the internet that boxes have or had
 }
 
 func newNATNet() *natNet {
@@ -54,7 +56,7 @@ func newNATNet() *natNet {
 }
 
 func (n *natNet) addRealm() int32 {
-	n.realms = append(n.realms, realm{members: map[netip.Addr]place{}, gates: [2]int32{-1, -1}})
+	n.realms = append(n.realms, realm{members: map[netip.Addr]place{}, gates: [2]int32{-1, -1}, home: -1})
 	return int32(len(n.realms) - 1)
 }
 

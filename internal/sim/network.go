@@ -16,8 +16,11 @@ const packetBytesMax = 1200
 
 // A packet is a datagram on its way.
 type packet struct {
-	from netip.AddrPort
-	data []byte
+	from   netip.AddrPort
+	data   []byte
+	to     netip.AddrPort // this and the rest only where boxes stand between hosts
+	next   place
+	sender int32
 }
 
 // A network carries datagrams between hosts. It owns their bytes until they are delivered.
@@ -58,8 +61,7 @@ const (
 	hostsBelow = 1<<hostBits - 1
 )
 
-// addrOf returns the address of a host. NATs will stand between this and what a receiver sees: owner and transmit are the
-// only places that turn addresses into hosts and back.
+// addrOf returns the address of a host. Where boxes stand between hosts, natNet says who has which address.
 func addrOf(host int32) netip.AddrPort {
 	i := uint32(host+1) * spread & hostsBelow
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{hostNet, byte(i >> 16), byte(i >> 8), byte(i)}), udpPort)
@@ -82,8 +84,12 @@ func (w *World) owner(a netip.AddrPort) (int32, bool) {
 func (w *World) transmit(from *host, to netip.AddrPort, i int32) {
 	p := &w.net.packets[i]
 	p.from = from.addr
-	size := len(p.data) + ipBytes
+	size := ipBytes(to, p.data)
 	w.meterSent(from, to, p.data)
+	if w.nat != nil {
+		w.transmitNAT(from, udpPort, to, i)
+		return
+	}
 	target, known := w.owner(to)
 	sent, queued := from.up.admit(w.now, size)
 	if !known || !queued || len(p.data) > packetBytesMax {
@@ -103,7 +109,10 @@ func (w *World) transmit(from *host, to netip.AddrPort, i int32) {
 
 // arrive brings a packet to the receiver's line.
 func (w *World) arrive(h *host, i int32) {
-	at, queued := h.down.admit(w.now, len(w.net.packets[i].data)+ipBytes)
+	if w.nat != nil && w.carried(i) {
+		return
+	}
+	at, queued := h.down.admit(w.now, ipBytes(w.net.packets[i].from, w.net.packets[i].data))
 	switch {
 	case !queued:
 		w.count.dropped++

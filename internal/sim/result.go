@@ -48,6 +48,8 @@ type Result struct {
 	Looping      uint64  `json:"looping"`   // hosts found in a loop, over all samples
 	Trace        string  `json:"trace"`     // SHA-256
 
+	NAT *NATResult `json:"nat,omitempty"` // where boxes stand between hosts
+
 	Failures  []string `json:"failures"`
 	Explained []string `json:"explained,omitempty"`
 }
@@ -133,7 +135,7 @@ func (w *World) conditions() Conditions {
 // resourceIndex is the upload that all offer over what all need: the rate of the audio and a tenth for what goes with it.
 func (w *World) resourceIndex() float64 {
 	var offered int64
-	for i := range w.hosts {
+	for i := range w.hosts[:w.scenario.Nodes+1] {
 		g := w.hosts[i].group
 		up := g.UploadBPS
 		if up < 0 || g.Line.UpBPS > 0 && g.Line.UpBPS < up {
@@ -186,6 +188,9 @@ func (r *Result) Table(to io.Writer) error {
 	}
 	row("run", "%.1f s, %d events, %d datagrams, %d lost, %d dropped, %d bytes a node", r.WallS, r.Events, r.Datagrams, r.Lost,
 		r.Dropped, r.BytesPerNode)
+	if r.NAT != nil {
+		r.NAT.rows(row)
+	}
 	row("trace", "%s", r.Trace)
 	for _, f := range r.Explained {
 		row("", "%s", f)

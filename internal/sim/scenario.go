@@ -16,6 +16,7 @@ const (
 	DurationMax = 24 * time.Hour
 	bitrateLow  = 8_000
 	bitrateHigh = 2_000_000
+	seedsMax    = 8
 )
 
 // A Scenario says what happens in a run. It is plain data: two runs of equal scenarios and equal seeds are equal.
@@ -31,6 +32,8 @@ type Scenario struct {
 	Groups     []Group       // who the hosts are; Permille adds up to 1,000
 	Path       Path
 	Faults     []Fault
+	Gossip     bool // nodes find the station by gossip, and know the seeds and their LAN
+	Seeds      int  // hosts that strangers reach and that carry nothing, from the beginning on
 }
 
 // A Group is a share of the hosts that are alike.
@@ -44,6 +47,7 @@ type Group struct {
 	JoinOver  time.Duration // and the last this much later
 	Hints     Hints
 	Hostile   Hostility // 0: honest
+	Home      Home      // what stands before its hosts
 }
 
 // Hints says which peers a host knows when it joins.
@@ -54,6 +58,7 @@ const (
 	HintSource   Hints = iota // the source's address: what a link says
 	HintPrevious              // the host with the number before one's own (the source for the first): a chain
 	HintRandom                // three hosts that joined earlier, and not the source unless there is nobody else
+	HintNobody                // nobody: gossip finds the station
 )
 
 // FaultKind tells what a Fault does.
@@ -68,6 +73,9 @@ const (
 	FaultLoss                           // Path.LossPPM is LossPPM
 	FaultEnd                            // the source signs the end of the stream
 	FaultNextEpoch                      // the source begins a new epoch without going away
+	FaultSeeds                          // the seeds vanish for good
+	FaultReboot                         // routers forget what they have mapped, and map other ports
+	FaultReaddress                      // routers get other addresses
 )
 
 func (k FaultKind) String() string {
@@ -86,6 +94,12 @@ func (k FaultKind) String() string {
 		return "end"
 	case FaultNextEpoch:
 		return "next epoch"
+	case FaultSeeds:
+		return "seeds vanish"
+	case FaultReboot:
+		return "routers restart"
+	case FaultReaddress:
+		return "addresses change"
 	}
 	return fmt.Sprintf("fault(%d)", uint8(k))
 }
@@ -113,6 +127,12 @@ func (s *Scenario) Check() error {
 		return fmt.Errorf("bit rate: %d, want %d to %d", s.BitrateBPS, bitrateLow, bitrateHigh)
 	case s.PlayDelay <= 0:
 		return errors.New("play delay: want more than 0")
+	}
+	if s.Seeds < 0 || s.Seeds > seedsMax {
+		return fmt.Errorf("seeds: %d, want 0 to %d", s.Seeds, seedsMax)
+	}
+	if err := s.checkHomes(); err != nil {
+		return err
 	}
 	total := 0
 	for i := range s.Groups {

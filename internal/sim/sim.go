@@ -49,6 +49,9 @@ type World struct {
 	random    *rand.Rand // of the network
 	setup     *rand.Rand // of everything that is decided about hosts
 	net       network
+	nat       *natNet // nil: no boxes anywhere
+	pairs     map[[2]int32]*pair
+	seeds     Group
 	hosts     []host // 0 is the source
 	liars     bool   // some are hostile
 	byID      map[identity.NodeID]int32
@@ -95,9 +98,13 @@ func New(s Scenario, o Options) (*World, error) {
 		epoch:     uint32(wallOrigin / 1000),
 		heapStart: heapBytes(),
 	}
-	w.hosts = make([]host, s.Nodes+1)
+	w.hosts = make([]host, s.Nodes+1+s.Seeds)
 	w.place(&w.hosts[sourceIndex], &w.scenario.Source)
 	w.placeGroups()
+	w.placeSeeds()
+	if s.homes() {
+		w.build()
+	}
 	for i := range s.Faults {
 		w.events.push(event{at: mono.Time(s.Faults[i].At), kind: eventFault, arg: int32(i)})
 	}
@@ -134,6 +141,18 @@ func (w *World) placeGroups() {
 	}
 }
 
+// placeSeeds gives the seeds good lines.
+func (w *World) placeSeeds() {
+	w.seeds = Group{Name: "seed", UploadBPS: node.UploadAuto, Line: homeLine(100*mbit, 100*mbit)}
+	for i := w.scenario.Nodes + 1; i < len(w.hosts); i++ {
+		w.hosts[i].index = int32(i)
+		w.place(&w.hosts[i], &w.seeds)
+	}
+}
+
+// isSeed reports whether a host is there for others to start from.
+func (w *World) isSeed(h *host) bool { return int(h.index) > w.scenario.Nodes }
+
 // place gives a host its address and its line.
 func (w *World) place(h *host, g *Group) {
 	h.group = g
@@ -159,6 +178,9 @@ func (w *World) place(h *host, g *Group) {
 func (w *World) Run(ctx context.Context) (Result, error) {
 	begun := time.Now()
 	source := &w.hosts[sourceIndex]
+	for i := w.scenario.Nodes + 1; i < len(w.hosts); i++ {
+		w.start(&w.hosts[i])
+	}
 	w.start(source)
 	w.onAir(source)
 	end := mono.Time(w.scenario.Duration)
@@ -177,6 +199,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	w.advance(end)
 	w.checkPlaying()
 	bytesPerNode := w.footprint()
+	nat := w.natResult()
 	for i := range w.hosts {
 		if w.hosts[i].isUp() {
 			w.checkCounted(&w.hosts[i])
@@ -186,6 +209,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	result := w.result()
 	result.WallS = time.Since(begun).Seconds()
 	result.BytesPerNode = bytesPerNode
+	result.NAT = nat
 	if err := w.trace.flush(); err != nil {
 		return result, fmt.Errorf("write the trace: %w", err)
 	}
