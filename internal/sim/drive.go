@@ -77,7 +77,7 @@ func (w *World) fire(h *host, at mono.Time) {
 func (w *World) fireEarly(h *host) {
 	deadline := h.node.Deadline()
 	h.node.HandleDeadline(w.now, &w.out)
-	if n := len(w.out.Datagrams) + len(w.out.Fanouts) + len(w.out.Notices); n > 0 || h.node.Deadline() != deadline {
+	if n := len(w.out.Datagrams) + len(w.out.Asides) + len(w.out.Fanouts) + len(w.out.Notices); n > 0 || h.node.Deadline() != deadline {
 		w.fail(h, checkContract, "HandleDeadline %v too early gave %d outputs, and moved the deadline by %v",
 			deadline.Sub(w.now), n, h.node.Deadline().Sub(deadline))
 	}
@@ -98,14 +98,20 @@ func (w *World) drain(h *host) {
 		d := &w.out.Datagrams[i]
 		p := w.net.take()
 		w.net.packets[p].data = append(w.net.packets[p].data, d.Data...)
-		w.transmit(h, d.To, p)
+		w.transmit(h, udpPort, d.To, p)
+	}
+	for i := range w.out.Asides {
+		d := &w.out.Asides[i]
+		p := w.net.take()
+		w.net.packets[p].data = append(w.net.packets[p].data, d.Data...)
+		w.transmit(h, asidePort, d.To, p)
 	}
 	for i := range w.out.Fanouts {
 		f := &w.out.Fanouts[i]
 		for j := range f.Tickets {
 			p := w.net.take()
 			w.net.packets[p].data = f.Tickets[j].AppendDatagram(w.net.packets[p].data, f.Payload)
-			w.transmit(h, f.Tickets[j].To, p)
+			w.transmit(h, udpPort, f.Tickets[j].To, p)
 		}
 	}
 	if h.liar == nil {

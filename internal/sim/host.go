@@ -74,6 +74,7 @@ func (w *World) start(h *host) {
 		Secrets:   secrets{newSource(w.seed, streamSecrets, life)},
 		UploadBPS: h.group.UploadBPS,
 		Gossip:    w.gossips(life),
+		Reach:     node.ReachConfig{Carries: true},
 	}
 	h.id = cfg.Key.Public()
 	h.timer = mono.Never
@@ -84,6 +85,9 @@ func (w *World) start(h *host) {
 	}
 	w.byID[h.id] = h.index
 	w.command(h, w.wallClock(h))
+	if w.nat != nil {
+		w.locate(h)
+	}
 	if w.scenario.Gossip {
 		w.meet(h)
 	}

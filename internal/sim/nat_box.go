@@ -113,6 +113,11 @@ func (b *box) hold(now mono.Time, inside netip.AddrPort) {
 	}
 }
 
+// heldPort returns the outside port of an inside endpoint that hold mapped.
+func (b *box) heldPort(inside netip.AddrPort) uint16 {
+	return b.mappings[b.inside[mappingKey{inside: inside}]].port
+}
+
 // mapped returns the mapping of an outside endpoint.
 func (b *box) mapped(to netip.AddrPort) (int32, bool) {
 	if b.Firewall {

@@ -15,7 +15,7 @@ import (
 
 // A pair is two homes, or public hosts, that tried to reach each other.
 type pair struct {
-	tried  mono.Time // the first PUNCH or INIT
+	tried  mono.Time // the first PUNCH of an introduction, or INIT
 	linked mono.Time // the first DATA in the second direction; mono.Never: not yet
 	punch  int       // PUNCHes
 	heard  [2]bool   // DATA from the lower line, from the higher one
@@ -112,10 +112,25 @@ func (w *World) pairSent(from *host, r route, data []byte) {
 	if p == nil {
 		return
 	}
-	p.tried = min(p.tried, w.now)
-	if typ == wire.DatagramPunch {
-		p.punch++
+	if typ == wire.DatagramInit {
+		p.tried = min(p.tried, w.now)
+		return
 	}
+	p.punch++
+	// The first PUNCH of a token may be a test of somebody's filter, the second is for an introduction.
+	token := punchKey{line: from.line, to: line}
+	copy(token.token[:], data[1:])
+	if first, again := w.punches[token]; again {
+		p.tried = min(p.tried, first)
+	} else {
+		w.punches[token] = w.now
+	}
+}
+
+// A punchKey is a token that a line has sent to another.
+type punchKey struct {
+	token    wire.PunchToken
+	line, to int32
 }
 
 // pairDelivered notes data that came from another home.

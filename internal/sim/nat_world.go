@@ -34,9 +34,6 @@ func (s *Scenario) homes() bool {
 // lanDelay is what a packet takes from one host of a LAN to another.
 const lanDelay = 300 * time.Microsecond
 
-// asidePort is every host's second port: nothing listens there.
-const asidePort = udpPort + 1
-
 // A builder puts hosts into homes.
 type builder struct {
 	w     *World
@@ -54,7 +51,7 @@ type building struct {
 // build gives each host of a scenario with homes its realm and addresses there.
 func (w *World) build() {
 	w.nat = newNATNet()
-	w.pairs = map[[2]int32]*pair{}
+	w.pairs, w.punches = map[[2]int32]*pair{}, map[punchKey]mono.Time{}
 	b := builder{w: w, built: map[*Group]*building{}}
 	for i := range w.hosts {
 		b.house(&w.hosts[i])
@@ -97,9 +94,6 @@ func (b *builder) house(h *host) {
 	if len(home.NAT) > 0 {
 		h.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 168, 1, number}), udpPort)
 		nat.attach(h.realm, h.addr.Addr(), place(h.index))
-		if gate := nat.realms[h.realm].gates[0]; nat.boxes[gate].Mapped {
-			nat.boxes[gate].hold(0, h.addr)
-		}
 	}
 	if home.IPv6 {
 		h.addr6 = addr6(b.homes-1, number)
@@ -265,6 +259,30 @@ func (w *World) meet(h *host) {
 			w.command(h, node.MeetCommand{Hosts: []wire.Host{{Addr: o.address(), Node: o.id}}})
 			w.command(o, node.MeetCommand{Hosts: []wire.Host{{Addr: h.address(), Node: h.id}}})
 		}
+	}
+}
+
+// locate tells a host's node its addresses, its LAN and what its router has mapped.
+func (w *World) locate(h *host) {
+	var c node.LocalCommand
+	for _, a := range []netip.Addr{h.addr.Addr(), h.addr6.Addr()} {
+		if !a.IsValid() {
+			continue
+		}
+		c.Addrs = append(c.Addrs, a)
+		if h.realm != public {
+			bits := 24
+			if a.Is6() {
+				bits = 64
+			}
+			c.Prefixes = append(c.Prefixes, netip.PrefixFrom(a, bits).Masked())
+		}
+	}
+	w.command(h, c)
+	if gate := w.nat.realms[h.realm].gates[0]; gate >= 0 && w.nat.boxes[gate].Mapped {
+		b := &w.nat.boxes[gate]
+		b.hold(w.now, h.addr)
+		w.command(h, node.MappedCommand{Outside: netip.AddrPortFrom(b.outside, b.heldPort(h.addr)), Lifetime: 2 * time.Hour})
 	}
 }
 

@@ -8,8 +8,11 @@ import (
 	"streamer/internal/mono"
 )
 
-// udpPort is every host's port.
-const udpPort = 8466
+// Every host's port, and its second one, from which it sends and where nothing listens.
+const (
+	udpPort   = 8466
+	asidePort = 8467
+)
 
 // packetBytesMax is the longest datagram that the network carries (design.md section 4, decision 6).
 const packetBytesMax = 1200
@@ -80,14 +83,14 @@ func (w *World) owner(a netip.AddrPort) (int32, bool) {
 	return int32(i) - 1, true
 }
 
-// transmit puts packet i, whose data is complete, on the sender's line.
-func (w *World) transmit(from *host, to netip.AddrPort, i int32) {
+// transmit puts packet i, whose data is complete, on the sender's line. Its port is udpPort or asidePort.
+func (w *World) transmit(from *host, port uint16, to netip.AddrPort, i int32) {
 	p := &w.net.packets[i]
-	p.from = from.addr
+	p.from = netip.AddrPortFrom(from.addr.Addr(), port)
 	size := ipBytes(to, p.data)
 	w.meterSent(from, to, p.data)
 	if w.nat != nil {
-		w.transmitNAT(from, udpPort, to, i)
+		w.transmitNAT(from, port, to, i)
 		return
 	}
 	target, known := w.owner(to)

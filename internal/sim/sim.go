@@ -51,6 +51,7 @@ type World struct {
 	net       network
 	nat       *natNet // nil: no boxes anywhere
 	pairs     map[[2]int32]*pair
+	punches   map[punchKey]mono.Time
 	seeds     Group
 	hosts     []host // 0 is the source
 	liars     bool   // some are hostile

@@ -115,7 +115,7 @@ func (t *trace) command(now mono.Time, host int32, c node.Command) {
 // output records how much a call put out; the records of what is sent and noticed follow.
 func (t *trace) output(out *node.Output) {
 	t.buf = append(t.buf[:0], traceOutput)
-	for _, n := range [...]int{len(out.Datagrams), len(out.Fanouts), len(out.Notices)} {
+	for _, n := range [...]int{len(out.Datagrams), len(out.Asides), len(out.Fanouts), len(out.Notices)} {
 		t.buf = binary.BigEndian.AppendUint32(t.buf, uint32(n))
 	}
 	t.end(nil)
