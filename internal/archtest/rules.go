@@ -17,13 +17,15 @@ lan, dht                    < daemon
 sim, daemon, demo           < cmd/streamer
 node, codec                 < lab/load
 lab/netlab, lab/tools, lab/players < lab, lab/sources
-NONE                        < demo/generate, archtest
+NONE                        < demo/generate, archtest, dht/swarm
 `
 
 // TestImportRule says what test files may import beyond their own package's rule, and why.
 const TestImportRule = `
-# The simulator's runs are compared with the daemon's (driver parity).
-daemon: sim
+# The simulator's runs are compared with the daemon's (driver parity). Daemons meet through a private DHT.
+daemon: sim dht/swarm
+# A private DHT of the library's own members.
+dht: dht/swarm
 # Real broadcast tools play into the source port.
 ingest: lab/tools
 # Real players play what playback serves, a browser what the page shows.
@@ -38,14 +40,14 @@ const ModuleRule = `
 filippo.io/age:                 daemon
 github.com/BurntSushi/toml:     cmd/streamer
 github.com/alecthomas/kong:     cmd/streamer
-github.com/anacrolix/dht:       dht
+github.com/anacrolix/dht:       dht dht/swarm
 github.com/flynn/noise:         link
 golang.org/x/crypto:            wire link
 golang.org/x/net:               lan
 golang.org/x/sys:               udp lab lab/lan lab/load lab/netlab
 golang.org/x/term:              cmd/streamer
 golang.org/x/text:              ingest
-golang.org/x/time:              lan dht
+golang.org/x/time:              lan dht dht/swarm
 
 github.com/anacrolix/torrent:    TESTS
 github.com/rogpeppe/go-internal: TESTS

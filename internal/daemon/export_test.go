@@ -167,3 +167,10 @@ var (
 	MergeStations = mergeStations
 	FormatCodec   = formatCodec
 )
+
+// PrivateDHT are options of a daemon that asks a DHT of the test's own, and soon.
+func PrivateDHT(opts Options, start func(context.Context) []netip.AddrPort) Options {
+	opts.DHT = true
+	opts.mainline = mainlineOptions{start: start, look: 50 * time.Millisecond, after: 300 * time.Millisecond, again: time.Second}
+	return opts
+}

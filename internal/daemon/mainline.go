@@ -3,10 +3,12 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,16 +25,22 @@ const (
 	announcers    = 64 // how many hosts announce themselves for the whole network, more or less
 )
 
+// mainlineOptions say which DHT is asked, and when. The zero value is the public one, in the time of people.
+type mainlineOptions struct {
+	start              func(context.Context) []netip.AddrPort // members to begin with; nil: the public ones
+	look, after, again time.Duration                          // instead of the constants; 0: as those say
+}
+
 // mainline asks the BitTorrent DHT when nothing else has brought a host, and announces one's own station there, so that two
 // nodes that share nobody find each other. docs/decisions/0009-first-contact.md has the reasons, docs/privacy.md what it tells
 // others.
 type mainline struct {
-	loop  *loop
-	log   *slog.Logger
-	start func(context.Context) []netip.AddrPort // members to begin with
-	port  uint16
-	own   *identity.StationID // of the broadcast, nil without one
-	seed  bool                // this node is there for others to start from
+	mainlineOptions
+	loop *loop
+	log  *slog.Logger
+	port uint16
+	own  *identity.StationID // of the broadcast, nil without one
+	seed bool                // this node is there for others to start from
 
 	lonely map[identity.StationID]time.Time // since when; the zero id: no host answers
 	asked  map[identity.StationID]time.Time
@@ -40,7 +48,10 @@ type mainline struct {
 
 // newMainline makes it for this daemon.
 func (d *Daemon) newMainline() *mainline {
-	m := &mainline{loop: d.loop, log: d.log, port: uint16(d.conn.Port()), seed: d.opts.KeepNodeKey, start: d.opts.dhtStart}
+	m := &mainline{
+		mainlineOptions: d.opts.mainline, loop: d.loop, log: d.log, port: uint16(d.conn.Port()), seed: d.opts.KeepNodeKey,
+	}
+	m.look, m.after, m.again = cmp.Or(m.look, mainlineLook), cmp.Or(m.after, mainlineAfter), cmp.Or(m.again, mainlineAgain)
 	if m.start == nil {
 		m.start = func(ctx context.Context) []netip.AddrPort {
 			found, _ := resolve(ctx, dht.Routers())
@@ -61,26 +72,26 @@ func (m *mainline) run(ctx context.Context) {
 	var announcing sync.WaitGroup
 	defer announcing.Wait()
 	if m.own != nil {
-		announcing.Go(func() { d.KeepAnnounced(ctx, dht.StationKey(*m.own), m.onAirPort(ctx), nil) })
+		announcing.Go(func() { d.KeepAnnounced(ctx, dht.StationKey(*m.own), m.onAirPort(ctx)) })
 	}
 	if m.own != nil || m.seed {
-		announcing.Go(func() { d.KeepAnnounced(ctx, dht.NetworkKey(), m.oneOfManyPort(ctx), nil) })
+		announcing.Go(func() { d.KeepAnnounced(ctx, dht.NetworkKey(), m.oneOfManyPort(ctx)) })
 	}
 	m.lonely, m.asked = map[identity.StationID]time.Time{}, map[identity.StationID]time.Time{}
-	look := time.NewTicker(mainlineLook)
+	look := time.NewTicker(m.look)
 	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-look.C:
-			m.look(ctx, d, now)
+			m.ask(ctx, d, now)
 		}
 	}
 }
 
-// look asks the DHT for what has been missing long enough.
-func (m *mainline) look(ctx context.Context, d *dht.DHT, now time.Time) {
+// ask asks the DHT for what has been missing long enough.
+func (m *mainline) ask(ctx context.Context, d *dht.DHT, now time.Time) {
 	var missing []identity.StationID
 	err := m.loop.ask(ctx, func(n *node.Node, at mono.Time) {
 		s := n.Status(at)
@@ -102,7 +113,7 @@ func (m *mainline) look(ctx context.Context, d *dht.DHT, now time.Time) {
 		if before, ok := m.lonely[id]; ok {
 			since[id] = before
 		}
-		if now.Sub(since[id]) < mainlineAfter || now.Sub(m.asked[id]) < mainlineAgain {
+		if now.Sub(since[id]) < m.after || now.Sub(m.asked[id]) < m.again {
 			continue
 		}
 		m.asked[id] = now
@@ -139,20 +150,30 @@ func (m *mainline) command(ctx context.Context, c node.Command) {
 	}
 }
 
-// onAirPort returns the node's port while its station is on the air, and 0 otherwise.
+// onAirPort waits until the node's station is on the air, and returns the node's port then. When ctx ends, it returns 0.
 func (m *mainline) onAirPort(ctx context.Context) func() uint16 {
-	return func() (port uint16) {
-		err := m.loop.ask(ctx, func(n *node.Node, now mono.Time) {
-			for _, t := range n.Status(now).Tuned {
-				if t.ID == *m.own && t.OnAir && !t.Ended {
-					port = m.port
-				}
+	return func() uint16 {
+		look := time.NewTicker(m.look)
+		defer look.Stop()
+		for {
+			onAir := false
+			err := m.loop.ask(ctx, func(n *node.Node, now mono.Time) {
+				onAir = slices.ContainsFunc(n.Status(now).Tuned, func(t node.StationStatus) bool {
+					return t.ID == *m.own && t.OnAir && !t.Ended
+				})
+			})
+			switch {
+			case err != nil:
+				return 0
+			case onAir:
+				return m.port
 			}
-		})
-		if err != nil {
-			return 0
+			select {
+			case <-ctx.Done():
+				return 0
+			case <-look.C:
+			}
 		}
-		return port
 	}
 }
 

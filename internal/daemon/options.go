@@ -3,10 +3,8 @@
 package daemon
 
 import (
-	"context"
 	"io"
 	"log/slog"
-	"net/netip"
 
 	"streamer/internal/codec"
 	"streamer/internal/identity"
@@ -42,7 +40,7 @@ type Options struct {
 	Record    string       // file to record all calls of the core to, SECRETS INCLUDED; "" none
 	Log       *slog.Logger // nil discards
 
-	dhtStart func(context.Context) []netip.AddrPort // members of the DHT to begin with; nil: the public ones
+	mainline mainlineOptions // which DHT, and when it is asked
 }
 
 // BroadcastOptions say what goes on the air and how it comes in.

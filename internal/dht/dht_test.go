@@ -13,11 +13,27 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"streamer/internal/dht"
+	"streamer/internal/dht/swarm"
 	"streamer/internal/identity"
 )
 
 const members = 20
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newSwarm starts n members that run until the test ends.
+func newSwarm(t *testing.T, n int) *swarm.Swarm {
+	t.Helper()
+	s, err := swarm.New(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
 
 // newUser makes a DHT that starts at one member.
 func newUser(t *testing.T, start func(context.Context) []netip.AddrPort) *dht.DHT {
@@ -30,7 +46,7 @@ func newUser(t *testing.T, start func(context.Context) []netip.AddrPort) *dht.DH
 // Two users that know different members, and nothing else in common, meet under the network's key and under a station's.
 func TestTwoUsersMeet(t *testing.T) {
 	s := newSwarm(t, members)
-	a, b := newUser(t, s.at(0)), newUser(t, s.at(members-1))
+	a, b := newUser(t, s.Start(0)), newUser(t, s.Start(members-1))
 	station := identity.NewStationKey([32]byte{1}).ID()
 	ports := map[*dht.DHT]uint16{a: 40001, b: 40002}
 	for _, key := range []dht.Key{dht.NetworkKey(), dht.StationKey(station)} {
@@ -56,7 +72,7 @@ func TestTwoUsersMeet(t *testing.T) {
 			}
 		}
 	}
-	stranger := newUser(t, s.at(3))
+	stranger := newUser(t, s.Start(3))
 	r, err := stranger.Find(t.Context(), dht.StationKey(identity.StationID{7}), func(netip.AddrPort) {})
 	if err != nil || r.Found != 0 || r.Answered < 8 {
 		t.Errorf("a key that nobody announced: %+v, %v", r, err)
@@ -66,7 +82,7 @@ func TestTwoUsersMeet(t *testing.T) {
 // Many rounds at once, each under its own key.
 func TestManyRounds(t *testing.T) {
 	s := newSwarm(t, members)
-	d := newUser(t, s.at(0))
+	d := newUser(t, s.Start(0))
 	var rounds sync.WaitGroup
 	for i := range 12 {
 		rounds.Go(func() {
@@ -91,7 +107,7 @@ func TestOnePort(t *testing.T) {
 	}
 	port := uint16(free.LocalAddr().(*net.UDPAddr).Port)
 	_ = free.Close()
-	d := dht.New(dht.Config{Start: s.at(0), Port: port})
+	d := dht.New(dht.Config{Start: s.Start(0), Port: port})
 	defer d.Close()
 	var rounds sync.WaitGroup
 	for range 4 {
@@ -118,16 +134,14 @@ func TestSilence(t *testing.T) {
 		t.Errorf("%d questions in two rounds", asked.Load())
 	}
 	s := newSwarm(t, 3)
-	at = s.members[0].Addr().(*net.UDPAddr).AddrPort()
+	at = s.Addr(0)
 	if r, err := d.Find(t.Context(), dht.NetworkKey(), nil); err != nil || r.Answered != 3 {
 		t.Fatalf("a swarm of 3: %+v, %v", r, err)
 	}
 	// All that it knows die; it asks them in vain and begins again in the same round.
 	other := newSwarm(t, 2)
-	at = other.members[0].Addr().(*net.UDPAddr).AddrPort()
-	for _, m := range s.members {
-		m.Close()
-	}
+	at = other.Addr(0)
+	s.Close()
 	if r, err := d.Find(t.Context(), dht.NetworkKey(), nil); err != nil || r.Answered != 2 {
 		t.Errorf("a swarm of 2: %+v, %v", r, err)
 	}
@@ -162,7 +176,7 @@ func TestClose(t *testing.T) {
 	}()
 	kept := make(chan struct{})
 	go func() {
-		d.KeepAnnounced(t.Context(), dht.NetworkKey(), func() uint16 { return 1 }, nil)
+		d.KeepAnnounced(t.Context(), dht.NetworkKey(), func() uint16 { return 1 })
 		close(kept)
 	}()
 	<-started
@@ -194,6 +208,17 @@ func TestContextEnds(t *testing.T) {
 	}()
 	if _, err := d.Announce(ctx, dht.NetworkKey(), 1, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Who has nothing to announce asks nobody.
+func TestNothingToAnnounce(t *testing.T) {
+	started := false
+	d := newUser(t, func(context.Context) []netip.AddrPort { started = true; return nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	d.KeepAnnounced(ctx, dht.NetworkKey(), func() uint16 { cancel(); return 0 })
+	if started {
+		t.Error("it began to ask")
 	}
 }
 

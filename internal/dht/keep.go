@@ -5,18 +5,20 @@ package dht
 import (
 	"context"
 	"math/rand/v2"
-	"net/netip"
 	"time"
 )
 
 // KeepAnnounced announces again and again until ctx ends or the DHT is closed: every AnnounceEvery, sooner after a round
-// that nobody took. port is asked before each round; while it is 0, the round only finds.
-func (d *DHT) KeepAnnounced(ctx context.Context, key Key, port func() uint16, found func(netip.AddrPort)) {
+// that nobody took. port is asked before each round and may wait for something to announce; while it is 0, nobody is asked.
+func (d *DHT) KeepAnnounced(ctx context.Context, key Key, port func() uint16) {
 	var p Pace
 	for {
-		announced := port()
-		r, err := d.Announce(ctx, key, announced, found)
-		wait := p.Next(err == nil && (announced == 0 || r.Stored > 0), rand.Float64())
+		ok := true
+		if announced := port(); announced != 0 {
+			r, err := d.Announce(ctx, key, announced, nil)
+			ok = err == nil && r.Stored > 0
+		}
+		wait := p.Next(ok, rand.Float64())
 		select {
 		case <-ctx.Done():
 			return
