@@ -92,7 +92,7 @@ func (s *Station) addCandidate(now mono.Time, c candidate) {
 // AddFound adds a host of which others say that it carries the station; node is zero when nobody said who it is. Proxies are
 // where one is introduced to it; with none it is reached directly.
 func (s *Station) AddFound(now mono.Time, a netip.AddrPort, node identity.NodeID, proxies []netip.AddrPort) {
-	c := candidate{Candidate: wire.Candidate{Addr: a, Node: node, Free: wire.Classes, Hops: wire.HopsUnknown, Open: len(proxies) == 0}}
+	c := candidate{Candidate: wire.Candidate{Addr: a, Node: node, Free: wire.Classes, Hops: wire.HopsUnknown}}
 	c.proxies = append(c.proxies, proxies[:min(len(proxies), proxiesMax)]...)
 	s.addCandidate(now, c)
 	s.timers.review = mono.Min(s.timers.review, now)

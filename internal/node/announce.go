@@ -18,7 +18,9 @@ import (
 const (
 	recordEvery   = 10 * time.Minute // at least, while it is on the air
 	recordSoonest = 30 * time.Second
+	entrySoonest  = 3 * time.Second // when it has entry points for the first time, or others
 	titleSoonest  = 5 * time.Minute // when nothing but the title is new
+	proxiesWait   = 2 * time.Second // for proxies, before a station is announced that perhaps nobody reaches
 )
 
 // An announcement is what a station of one's own says of itself, and what it said last.
@@ -27,6 +29,9 @@ type announcement struct {
 	next wire.StationRecord // all but Seq, OnAir and Entries
 	said wire.StationRecord
 	at   mono.Time // when it was signed; 0 never
+	wait mono.Time // for proxies; 0: it is not on the air yet
+
+	reentered bool // it was signed early for other entry points, since it was signed in time
 }
 
 // describe takes what a station of one's own is to say of itself.
@@ -61,7 +66,7 @@ func (n *Node) announceDue(now mono.Time) {
 		rec := a.next
 		rec.OnAir = status.OnAir && !status.Ended
 		rec.Entries = n.ownAddresses()
-		if !a.due(now, &rec) {
+		if !a.due(now, &rec) || a.at == 0 && n.awaitsProxies(now, a) {
 			continue
 		}
 		rec.Seq = max(uint32(wall/1000), a.said.Seq+1)
@@ -82,7 +87,26 @@ func (a *announcement) due(now mono.Time, rec *wire.StationRecord) bool {
 		return false
 	}
 	since := now.Sub(a.at)
-	return since >= recordEvery || since >= recordSoonest && !a.same(rec) || since >= titleSoonest && rec.Title != a.said.Title
+	if since >= entrySoonest && !a.reentered && !slices.Equal(rec.Entries, a.said.Entries) {
+		a.reentered = true // once: an address that flaps must not flood the network
+		return true
+	}
+	if since >= recordEvery || since >= recordSoonest && !a.same(rec) || since >= titleSoonest && rec.Title != a.said.Title {
+		a.reentered = false
+		return true
+	}
+	return false
+}
+
+// awaitsProxies reports whether a station is better announced a little later, with proxies.
+func (n *Node) awaitsProxies(now mono.Time, a *announcement) bool {
+	if a.wait == 0 {
+		a.wait = now.Add(proxiesWait)
+	}
+	r := n.meeting.reach
+	var buf [1]netip.AddrPort
+	return now < a.wait && r.Observer().Standing(now).Verdict != reach.VerdictPublic && len(r.Proxies(buf[:0])) == 0 &&
+		n.finder.gossip.Counts(now).Hosts > 0
 }
 
 // same reports whether nothing but the title is new.

@@ -24,7 +24,7 @@ type ReachConfig struct {
 const (
 	carriedMax  = 4
 	carryLonely = 30 * time.Second // without anybody who is fed, before such a station is left
-	carryAfter  = 4 * time.Second  // without a parent, before others are asked to relay
+	carryAfter  = 2 * time.Second  // without a parent, before others are asked to relay
 )
 
 // meeting is the node's part in reaching others.
@@ -208,7 +208,7 @@ func (n *Node) dialHidden(now mono.Time, st *station, d mesh.Dial, out *Output) 
 	w := dial{node: d.Node, addr: d.Addr, station: st}
 	if n.peers[link.ID(d.Via)] != nil && n.peers[link.ID(d.Via)].node != d.Node {
 		n.dials = append(n.dials, w)
-		n.meeting.reach.Meet(now, reach.PeerID(d.Via), d.Node, &n.meeting.out)
+		n.meeting.reach.Meet(now, reach.PeerID(d.Via), d.Node, d.Addr, &n.meeting.out)
 		n.drainReach(now, out)
 		return true
 	}
@@ -220,11 +220,11 @@ func (n *Node) dialHidden(now mono.Time, st *station, d mesh.Dial, out *Output) 
 		n.dials = append(n.dials, w)
 		if info, ok := n.links.Peer(id); ok && info.Up {
 			n.meeting.reach.Hold(now, reach.PeerID(id))
-			n.meeting.reach.Meet(now, reach.PeerID(id), d.Node, &n.meeting.out)
+			n.meeting.reach.Meet(now, reach.PeerID(id), d.Node, d.Addr, &n.meeting.out)
 			n.drainReach(now, out)
 			return true
 		}
-		n.errands = append(n.errands, errand{id, d.Node})
+		n.errands = append(n.errands, errand{id, d.Node, d.Addr})
 		return true
 	}
 	return false
@@ -234,26 +234,27 @@ func (n *Node) dialHidden(now mono.Time, st *station, d mesh.Dial, out *Output) 
 type errand struct {
 	link   link.ID
 	target identity.NodeID
+	addr   netip.AddrPort // where others say it is
 }
 
 const errandsMax = 64
 
 // runErrands asks the peer of a link for the introductions it was dialled for.
 func (n *Node) runErrands(now mono.Time, id link.ID, up bool, out *Output) {
-	var targets []identity.NodeID
+	var targets []errand
 	n.errands = slices.DeleteFunc(n.errands, func(e errand) bool {
 		if e.link == id {
-			targets = append(targets, e.target)
+			targets = append(targets, e)
 		}
 		return e.link == id
 	})
 	for _, t := range targets {
 		if !up {
-			n.meetingFailed(now, t, out)
+			n.meetingFailed(now, t.target, out)
 			continue
 		}
 		n.meeting.reach.Hold(now, reach.PeerID(id))
-		n.meeting.reach.Meet(now, reach.PeerID(id), t, &n.meeting.out)
+		n.meeting.reach.Meet(now, reach.PeerID(id), t.target, t.addr, &n.meeting.out)
 	}
 	if len(targets) > 0 {
 		n.drainReach(now, out)

@@ -71,6 +71,10 @@ func (n *Node) dial(now mono.Time, st *station, d mesh.Dial, out *Output) {
 		return
 	}
 	n.dialDirect(now, dial{node: d.Node, addr: d.Addr, station: st}, out)
+	if !d.Open && !d.Node.IsZero() { // nobody has said that strangers reach it
+		n.meeting.reach.MeetThroughOpen(now, d.Node, d.Addr, &n.meeting.out)
+		n.drainReach(now, out)
+	}
 }
 
 // dialDirect begins a link to an address, or hands out one that is up.

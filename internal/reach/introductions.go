@@ -25,6 +25,8 @@ const (
 	allBurst        = 100
 	allEvery        = 100 * time.Millisecond
 
+	openAsked    = 2
+	predictedLow = 3  // the first of them before the one that was said
 	addrsMax     = 4  // where one side shows up, before it is not believed any more
 	predictedMax = 16 // ports of a sequential mapping
 )
@@ -37,6 +39,7 @@ var punchTimes = [...]time.Duration{0, 20 * time.Millisecond, 60 * time.Millisec
 type meeting struct {
 	token  wire.PunchToken
 	target identity.NodeID
+	addr   netip.AddrPort // where others say it is
 	via    PeerID
 	ip     netip.Addr // of the target, once it is told
 	tries  int
@@ -67,9 +70,9 @@ func (r *Reach) token() (t wire.PunchToken) {
 	return t
 }
 
-// Meet asks the peer via to introduce this node to another. Output.Dials says when and where that may be dialled, Failed that
+// Meet asks the peer via to introduce this node to another, which others say is at addr. Output.Dials says when and where that may be dialled, Failed that
 // nothing came of it.
-func (r *Reach) Meet(now mono.Time, via PeerID, target identity.NodeID, out *Output) {
+func (r *Reach) Meet(now mono.Time, via PeerID, target identity.NodeID, addr netip.AddrPort, out *Output) {
 	if r.byNode[target] != nil || slices.ContainsFunc(r.meetings, func(m meeting) bool { return m.target == target && m.via == via }) {
 		return
 	}
@@ -77,7 +80,7 @@ func (r *Reach) Meet(now mono.Time, via PeerID, target identity.NodeID, out *Out
 		out.Failed = append(out.Failed, target)
 		return
 	}
-	r.meetings = append(r.meetings, meeting{token: r.token(), target: target, via: via, next: now, end: now.Add(meetingMax)})
+	r.meetings = append(r.meetings, meeting{token: r.token(), target: target, addr: addr, via: via, next: now, end: now.Add(meetingMax)})
 	r.counts.Asked++
 	r.repeatMeetings(now, out)
 }
@@ -91,7 +94,7 @@ func (r *Reach) repeatMeetings(now mono.Time, out *Output) {
 			continue
 		}
 		if now >= m.next {
-			ask := wire.Introduce{Token: m.token, Target: m.target, Ports: r.predict(now)}
+			ask := wire.Introduce{Token: m.token, Target: m.target, Ports: r.predict(now, m.addr)}
 			out.message(m.via, ask.Append)
 			m.next = now.Add(introduceRetry << m.tries)
 			m.tries++
@@ -113,13 +116,29 @@ func (r *Reach) forgetMeetings(node identity.NodeID) {
 	r.meetings = slices.DeleteFunc(r.meetings, func(m meeting) bool { return m.target == node })
 }
 
+// MeetThroughOpen asks up to two peers that others reach, and that may know more nodes than most, for an introduction.
+func (r *Reach) MeetThroughOpen(now mono.Time, target identity.NodeID, addr netip.AddrPort, out *Output) {
+	start, asked := 0, 0
+	if len(r.peers) > 0 {
+		start = r.cfg.Rand.IntN(len(r.peers))
+	}
+	for i := range r.peers {
+		p := r.peers[(start+i)%len(r.peers)]
+		if asked < openAsked && p.open && p.node != target && sameSide(p.addr.Addr(), addr.Addr()) {
+			asked++
+			r.Meet(now, p.id, target, addr, out)
+		}
+	}
+}
+
 // Meets reports whether an introduction to a node is under way.
 func (r *Reach) Meets(node identity.NodeID) bool {
 	return slices.ContainsFunc(r.meetings, func(m meeting) bool { return m.target == node })
 }
 
-func (r *Reach) predict(now mono.Time) wire.Ports {
-	base, step, ok := r.observer.Predict(now)
+// predict says which port a datagram to an address will probably come from, if that is not the same for all.
+func (r *Reach) predict(now mono.Time, to netip.AddrPort) wire.Ports {
+	base, step, ok := r.observer.PredictFor(now, to)
 	if !ok || step < -predictedMax || step > predictedMax {
 		return wire.Ports{}
 	}
@@ -191,7 +210,7 @@ func (r *Reach) handleIntroduced(now mono.Time, p *peer, m wire.Introduced, out 
 		r.openings = append(r.openings, opening{token: m.Token, addr: m.Addr, ports: m.Ports, began: now, next: now})
 		r.counts.Opened++
 	}
-	if ports := r.predict(now); ports.Base != 0 {
+	if ports := r.predict(now, m.Addr); ports.Base != 0 {
 		ready := wire.Ready{Token: m.Token, Ports: ports}
 		out.message(p.id, ready.Append)
 	}
@@ -229,7 +248,7 @@ func (r *Reach) punchPorts(addr netip.AddrPort, ports wire.Ports, token wire.Pun
 		return
 	}
 	for i := range predictedMax {
-		port := int(ports.Base) + i*int(ports.Step)
+		port := int(ports.Base) + (i-predictedLow)*int(ports.Step)
 		if port > 0 && port <= 0xffff && port != int(addr.Port()) {
 			r.punch(netip.AddrPortFrom(addr.Addr(), uint16(port)), token, out)
 		}

@@ -13,7 +13,7 @@ import (
 // Ports of new mappings. Which mapping was made when is known by when this node sent to a new address first; which port it
 // got, by what that address says.
 const (
-	recentMax   = 32               // addresses contacted last
+	recentMax   = 128              // addresses contacted last
 	recentAlive = 25 * time.Second // a mapping in use so lately is still the same
 	samplesMax  = 8
 	sampleFresh = 2 * time.Minute
@@ -24,7 +24,6 @@ const (
 
 // A recentContact is an address that this node sent to.
 type recentContact struct {
-	key   uint64
 	at    mono.Time
 	made  uint64 // order among all
 	order uint32 // of its mapping
@@ -34,17 +33,29 @@ type recentContact struct {
 
 // recent is a ring.
 type recent struct {
+	keys [recentMax]uint64 // 0: none
 	ring [recentMax]recentContact
 	made uint64
 }
 
+// contactKey is an address in the ring.
+func contactKey(a netip.AddrPort) uint64 { return mixed(hostHash(a.Addr()), uint64(a.Port())+1) | 1 }
+
 func (r *recent) find(key uint64) *recentContact {
-	for i := range r.ring {
-		if r.ring[i].key == key && r.ring[i].made != 0 {
+	for i, k := range &r.keys {
+		if k == key {
 			return &r.ring[i]
 		}
 	}
 	return nil
+}
+
+// add puts a contact in the place of the oldest.
+func (r *recent) add(key uint64, c recentContact) {
+	r.made++
+	c.made = r.made
+	i := r.made % recentMax
+	r.keys[i], r.ring[i] = key, c
 }
 
 // A sample is the outside port that a mapping got.
@@ -57,24 +68,23 @@ type sample struct {
 
 // contact notes that something is sent to an address, for which there may have been a mapping already.
 func (o *Observer) contact(now mono.Time, f *family, to netip.AddrPort, known bool) {
-	key := mixed(hostHash(to.Addr()), uint64(to.Port())+1)
+	key := contactKey(to)
 	if c := o.recent.find(key); c != nil {
 		if now.Sub(c.at) <= recentAlive {
 			c.at = now
 			return
 		}
-		*c = recentContact{}
+		o.recent.keys[c.made%recentMax] = 0
 	}
 	if !known {
 		f.order++
 	}
-	o.recent.made++
-	o.recent.ring[o.recent.made%recentMax] = recentContact{key: key, at: now, made: o.recent.made, order: f.order, fresh: !known}
+	o.recent.add(key, recentContact{at: now, order: f.order, fresh: !known})
 }
 
 // sample takes the port that a peer saw; was is where it saw this node before.
 func (o *Observer) sample(_ mono.Time, f *family, by, you, was netip.AddrPort) {
-	c := o.recent.find(mixed(hostHash(by.Addr()), uint64(by.Port())+1))
+	c := o.recent.find(contactKey(by))
 	if c == nil || c.told {
 		return
 	}
@@ -154,6 +164,21 @@ func divisor(a, b int) int {
 		a, b = b, a%b
 	}
 	return a
+}
+
+// PredictFor is Predict for one address: when something was sent there lately, there is a mapping already, and its port is known
+// by its place in the order.
+func (o *Observer) PredictFor(now mono.Time, to netip.AddrPort) (base uint16, step int, ok bool) {
+	c := o.recent.find(contactKey(plain(to)))
+	if c == nil || !c.fresh || now.Sub(c.at) > recentAlive {
+		return o.Predict(now)
+	}
+	p := o.main().pattern(now)
+	port := int(p.last.port) + p.step*int(int32(c.order-p.last.order))
+	if p.step == 0 || now.Sub(p.last.at) > predictMax || port < 1 || port > 0xffff {
+		return 0, 0, false
+	}
+	return uint16(port), p.step, true
 }
 
 // Predict returns the outside port that the next new mapping will probably get, and how far the ones behind it are apart. It
