@@ -16,13 +16,15 @@ packages=(
 	gstreamer1.0-plugins-bad gstreamer1.0-libav
 	# shells that complete command lines
 	bash zsh fish
+	# the lab: a router that maps ports
+	miniupnpd miniupnpd-nftables
 	# the lab: namespaces, firewalls, a display and a sound card that are not there
 	iproute2 nftables procps xvfb xauth pulseaudio pulseaudio-utils libasound2-plugins
 )
 # What to look for where there is no dpkg: a command of each package that has one.
 commands=(
 	cc ffmpeg liquidsoap ices2 ezstream darkice butt curl lame flac oggenc opusenc mpv mpg123 mplayer cvlc chromium
-	gst-launch-1.0 zsh fish ip nft pgrep Xvfb pulseaudio pactl
+	gst-launch-1.0 zsh fish ip nft pgrep miniupnpd Xvfb pulseaudio pactl
 )
 
 if ! command -v dpkg-query >/dev/null; then

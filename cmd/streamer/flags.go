@@ -72,7 +72,7 @@ type nodeFlags struct {
 	NoLAN     bool     `name:"no-lan" help:"Do not look for nodes on the local network, and do not be found there."`
 	NoGossip  bool     `name:"no-gossip" help:"Neither ask others for hosts and stations nor tell them of any: know links and their peers only."`
 	NoDHT     bool     `name:"no-dht" help:"Do not use the BitTorrent DHT to find hosts when nobody else is known, nor to announce your station."`
-	NoPortmap bool     `name:"no-portmap" help:"Do not ask the router for a port (this version never does)."`
+	NoPortmap bool     `name:"no-portmap" help:"Do not ask the router for a port."`
 	NoOpen    bool     `name:"no-open" help:"Do not open a browser."`
 	ReadyFile string   `placeholder:"PATH" help:"Write a JSON object with all addresses there once the node serves."`
 	Announce  []string `placeholder:"HOST:PORT" help:"Addresses of this node in the links of its station, instead of those of this machine. Repeatable."`
@@ -98,6 +98,7 @@ func (f *nodeFlags) Validate() error {
 func (f *nodeFlags) options(p *program, g *globalFlags) daemon.Options {
 	return daemon.Options{
 		DataDir: g.DataDir, Port: f.Port, HTTP: f.HTTP, UploadBPS: int64(f.Upload), Seeds: f.Seed, LAN: !f.NoLAN, DHT: !f.NoDHT, NoGossip: f.NoGossip,
+		Portmap: !f.NoPortmap,
 		Version: versionText(), Announce: f.Announce, ReadyFile: f.ReadyFile, Record: f.Record, Log: g.logger(p, slog.LevelInfo),
 	}
 }

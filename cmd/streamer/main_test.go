@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("STREAMER_PORT", "0")
 			env.Setenv("STREAMER_NO_LAN", "true") // nothing of a test leaves this machine
 			env.Setenv("STREAMER_NO_DHT", "true")
+			env.Setenv("STREAMER_NO_PORTMAP", "true")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -13,7 +13,7 @@ node                        < sim, daemon, web
 codec                       < sim, ingest, playback
 identity                    < lan, dht
 udp, ingest, playback, web  < daemon
-lan, dht                    < daemon
+lan, dht, portmap           < daemon
 sim, daemon, demo           < cmd/streamer
 node, codec                 < lab/load
 lab/netlab, lab/tools, lab/players < lab, lab/sources
@@ -32,6 +32,8 @@ ingest: lab/tools
 lab/players: playback web
 # Nodes find each other on real links.
 lab/lan: lan demo
+# A real router maps ports.
+lab/portmap: portmap
 `
 
 // ModuleRule says which packages may import a module, or a package of the standard library that needs watching. Modules
@@ -42,9 +44,10 @@ github.com/BurntSushi/toml:     cmd/streamer
 github.com/alecthomas/kong:     cmd/streamer
 github.com/anacrolix/dht:       dht dht/swarm
 github.com/flynn/noise:         link
+github.com/huin/goupnp:         portmap
 golang.org/x/crypto:            wire link
-golang.org/x/net:               lan
-golang.org/x/sys:               udp lab lab/lan lab/load lab/netlab
+golang.org/x/net:               lan portmap
+golang.org/x/sys:               udp portmap lab lab/lan lab/load lab/netlab lab/portmap
 golang.org/x/term:              cmd/streamer
 golang.org/x/text:              ingest
 golang.org/x/time:              lan dht dht/swarm
@@ -53,10 +56,10 @@ github.com/anacrolix/torrent:    TESTS
 github.com/rogpeppe/go-internal: TESTS
 go.uber.org/goleak:              TESTS
 
-log/slog:  identity udp lan dht daemon ingest playback web cmd/streamer
+log/slog:  identity udp lan dht portmap daemon ingest playback web cmd/streamer
 log:       NONE
 flag:      demo/generate lab/load
-unsafe:    udp lab/load
+unsafe:    udp portmap lab/load
 math/rand: NONE
 `
 

@@ -33,6 +33,7 @@ func (b *backend) Snapshot(ctx context.Context) (web.Snapshot, error) {
 		Uptime:  time.Since(b.d.begun),
 		Players: web.Players(b.players.Stats()),
 		Socket:  b.d.socket(),
+		Portmap: b.d.ports.status(),
 	}
 	var listed []gossip.StationInfo
 	err := b.d.loop.ask(ctx, func(n *node.Node, now mono.Time) { snap.Node, listed = n.Status(now), n.Stations(now) })

@@ -13,6 +13,10 @@ type Status struct {
 		Mapping   string `json:"mapping"`
 		Filtering string `json:"filtering"`
 	} `json:"nat"`
+	Portmap struct {
+		IPv4 PortmapStatus `json:"ipv4"`
+		IPv6 PortmapStatus `json:"ipv6"`
+	} `json:"portmap"`
 	Upload struct {
 		BudgetBPS   *int64 `json:"budget_bps"`
 		MeasuredBPS *int64 `json:"measured_bps"`
@@ -25,6 +29,14 @@ type Status struct {
 	Peers   int           `json:"peers"`
 	Players int           `json:"players"`
 	Tuned   []TunedStatus `json:"tuned"`
+}
+
+// PortmapStatus is what the router did about the node's port in one family.
+type PortmapStatus struct {
+	State    string  `json:"state"`
+	Protocol *string `json:"protocol"`
+	External *string `json:"external"`
+	Words    string  `json:"words"`
 }
 
 // TunedStatus is one station that the node carries.

@@ -40,6 +40,7 @@ type Daemon struct {
 	loop      *loop
 	stations  *stations
 	discovery *discovery
+	ports     *portMapping
 	own       *broadcast     // nil: no station of one's own
 	server    *ingest.Server // the source port; nil: none
 	player    *ingest.Player // the things to play; nil: none
@@ -125,6 +126,7 @@ func (d *Daemon) openNode() error {
 	d.loop.aside = newSealer(aside)
 	d.stations = newStations(d.loop, d.log)
 	d.discovery = newDiscovery(d.loop, &d.opts, d.log)
+	d.ports = newPortMapping(d.loop, &d.opts, uint16(conn.Port()), d.log)
 	d.loop.notice = d.stations.notice
 	return nil
 }

@@ -4,6 +4,7 @@ package daemon
 
 // Keys of log attributes.
 const (
+	keyAddress  = "address"
 	keyAnswers  = "answers"
 	keyError    = "error"
 	keyEpoch    = "epoch"
@@ -12,6 +13,7 @@ const (
 	keyHTTP     = "http"
 	keyNode     = "node"
 	keyPort     = "port"
+	keyProtocol = "protocol"
 	keyRole     = "role"
 	keySource   = "source"
 	keyStation  = "station"

@@ -47,6 +47,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if d.opts.LAN {
 		doors.Go(func() { d.discovery.runLAN(ctx, d.self, d.conn.Port()) })
 	}
+	if d.opts.Portmap {
+		doors.Go(func() { d.ports.run(ctx) })
+	}
 	doors.Go(func() {
 		select {
 		case <-asked:

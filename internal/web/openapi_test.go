@@ -121,7 +121,7 @@ func TestDescriptionOfAnswers(t *testing.T) {
 			t.Error(wrong)
 		}
 	}
-	for _, used := range []string{"NAT", "Upload", "Hosts", "Tuned", "Chunks", "Bytes", "Peer", "TuneRequest"} {
+	for _, used := range []string{"NAT", "Portmap", "PortmapState", "Upload", "Hosts", "Tuned", "Chunks", "Bytes", "Peer", "TuneRequest"} {
 		answers[used] = answers["Status"]
 	}
 	if got, want := keys(api.Components.Schemas), keys(answers); !slices.Equal(got, want) {

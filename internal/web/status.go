@@ -18,6 +18,7 @@ type statusJSON struct {
 	Uptime       int64       `json:"uptime_s"`
 	Reachability string      `json:"reachability"`
 	NAT          natJSON     `json:"nat"`
+	Portmap      portmapJSON `json:"portmap"`
 	Upload       uploadJSON  `json:"upload"`
 	Hosts        hostsJSON   `json:"hosts"`
 	Peers        int         `json:"peers"`
@@ -28,6 +29,18 @@ type statusJSON struct {
 type natJSON struct {
 	Mapping   string `json:"mapping"`
 	Filtering string `json:"filtering"`
+}
+
+type portmapJSON struct {
+	IPv4 portmapStateJSON `json:"ipv4"`
+	IPv6 portmapStateJSON `json:"ipv6"`
+}
+
+type portmapStateJSON struct {
+	State    string  `json:"state"`
+	Protocol *string `json:"protocol"`
+	External *string `json:"external"`
+	Words    string  `json:"words"`
 }
 
 type uploadJSON struct {
@@ -102,6 +115,7 @@ func newStatus(s Snapshot) statusJSON {
 		Version: s.Version, NodeID: s.Node.NodeID.String(), UDPPort: s.UDPPort, Uptime: int64(s.Uptime / time.Second),
 		Reachability: cmp.Or(s.Reachability, unknown),
 		NAT:          natJSON{cmp.Or(s.Mapping, unknown), cmp.Or(s.Filtering, unknown)},
+		Portmap:      portmapJSON{newPortmap(s.Portmap.IPv4), newPortmap(s.Portmap.IPv6)},
 		Upload:       uploadJSON{Used: s.Node.Upload.UsedBPS},
 		Hosts:        hostsJSON{s.HostsKnown, s.HostsAlive},
 		Peers:        s.Node.Peers, Players: s.Players.Players, Tuned: []tunedJSON{},
@@ -118,6 +132,14 @@ func newStatus(s Snapshot) statusJSON {
 	}
 	for _, t := range s.Node.Tuned {
 		j.Tuned = append(j.Tuned, newTuned(t, about[t.ID]))
+	}
+	return j
+}
+
+func newPortmap(p PortmapState) portmapStateJSON {
+	j := portmapStateJSON{State: cmp.Or(p.State, "off"), Words: p.Words}
+	if p.Protocol != "" {
+		j.Protocol, j.External = &p.Protocol, &p.External
 	}
 	return j
 }

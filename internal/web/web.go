@@ -54,12 +54,24 @@ type Snapshot struct {
 	Reachability string // public, mapped, punchable, proxied, blocked; "" is unknown
 	Mapping      string // of the NAT, in RFC 4787's words; "" is unknown
 	Filtering    string // likewise
+	Portmap      Portmap
 	HostsKnown   int
 	HostsAlive   int // of them, answering
 	Node         node.Status
 	Stations     []Station // all that are known; every one in Node.Tuned is among them
 	Players      Players
 	Socket       Socket
+}
+
+// Portmap is what the router did about the node's port.
+type Portmap struct{ IPv4, IPv6 PortmapState }
+
+// A PortmapState is that in one family.
+type PortmapState struct {
+	State    string // mapped, inside (the router is behind another NAT), none, asking; "" is off
+	Protocol string // PCP, NAT-PMP, UPnP; "" without a mapping
+	External string // HOST:PORT, likewise
+	Words    string // what it means, and what there is to do
 }
 
 // A Station is what is known about a station beside how this node carries it. The texts come from its broadcaster.

@@ -78,6 +78,7 @@ func snapshot() web.Snapshot {
 	return web.Snapshot{
 		Version: "1.2.3", UDPPort: 8466, Uptime: 90 * time.Second, Reachability: "public",
 		Mapping: "endpoint-independent", Filtering: "address-dependent", HostsKnown: 7, HostsAlive: 3,
+		Portmap: web.Portmap{IPv4: web.PortmapState{State: "mapped", Protocol: "PCP", External: "192.0.2.1:8466", Words: "open"}},
 		Node: node.Status{
 			NodeID: identity.NewNodeKey([32]byte{3}).Public(), Peers: 2,
 			Upload: node.UploadStatus{BudgetBPS: 2_000_000, MeasuredBPS: 3_000_000, UsedBPS: 500_000},
@@ -184,6 +185,8 @@ func TestStatus(t *testing.T) {
 	peer := `{"node_id":"` + node2 + `","addr":"[2001:db8::1]:8466","classes":[0,5,10,15],"rtt_ms":40,"lan":true}`
 	want := decode(t, `{"version":"1.2.3","node_id":"`+node3+`","udp_port":8466,"uptime_s":90,"reachability":"public",
 		"nat":{"mapping":"endpoint-independent","filtering":"address-dependent"},
+		"portmap":{"ipv4":{"state":"mapped","protocol":"PCP","external":"192.0.2.1:8466","words":"open"},
+		"ipv6":{"state":"off","protocol":null,"external":null,"words":""}},
 		"upload":{"budget_bps":2000000,"measured_bps":3000000,"used_bps":500000},"hosts":{"known":7,"answering":3},
 		"peers":2,"players":1,
 		"tuned":[{"id":"`+stationID.String()+`","name":"<script>alert(1)</script>","role":"listener","online":true,"codec":"mp3",

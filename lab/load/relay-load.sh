@@ -13,7 +13,7 @@ counts=("$@")
 duration=${DURATION:-30s}
 window=65 # seconds
 work=$(mktemp -d)
-export STREAMER_NO_LAN=true STREAMER_NO_DHT=true # nothing of it leaves this machine
+export STREAMER_NO_LAN=true STREAMER_NO_DHT=true STREAMER_NO_PORTMAP=true # nothing of it leaves this machine
 pids=()
 cleanup() {
 	for p in "${pids[@]}"; do kill "$p" 2>/dev/null || true; done

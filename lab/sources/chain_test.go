@@ -46,7 +46,7 @@ func startNode(ctx context.Context, dir, name string, args ...string) (*node, er
 	readyFile := filepath.Join(dir, name+".ready.json")
 	nd := &node{name: name, ended: make(chan struct{})}
 	args = append(args, "--port", "0", "--http", "127.0.0.1:0", "--data-dir", filepath.Join(dir, name),
-		"--ready-file", readyFile, "--no-open", "--no-lan", "--no-dht", "--no-gossip")
+		"--ready-file", readyFile, "--no-open", "--no-lan", "--no-dht", "--no-portmap", "--no-gossip")
 	nd.cmd = exec.Command(streamer, args...) //nolint:noctx // it ends by stop, politely
 	nd.cmd.Stdout, nd.cmd.Stderr = &nd.said, &nd.said
 	nd.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -94,6 +94,15 @@ function showPeers(body, t) {
   })));
 }
 
+// routerWords says what the router did about the port: in both families the same, or in each.
+function routerWords(portmap) {
+  const {ipv4, ipv6} = portmap;
+  const words = (p) => (p.external === null ? "" : p.external + " by " + p.protocol + ". ") + p.words;
+  if (ipv4.state === "off") return "not asked for a port";
+  if (ipv6.state !== "mapped") return words(ipv4);
+  return words(ipv4) + " IPv6: " + words(ipv6);
+}
+
 function showNode(s) {
   const up = s.upload;
   const facts = {
@@ -102,6 +111,7 @@ function showNode(s) {
     "Up for": span(s.uptime_s),
     "UDP port": String(s.udp_port),
     "Reachability": s.reachability + (s.nat.mapping === "unknown" ? "" : " (NAT: " + s.nat.mapping + ", " + s.nat.filtering + ")"),
+    "Router": routerWords(s.portmap),
     "Upload": rate(up.used_bps) + " used" + (up.budget_bps === null ? "" : " of " + rate(up.budget_bps)) +
       (up.measured_bps === null ? "" : ", line measured at " + rate(up.measured_bps)),
     "Peers": s.peers + " linked, " + s.hosts.known + " hosts known",
