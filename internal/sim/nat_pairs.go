@@ -15,10 +15,11 @@ import (
 
 // A pair is two homes, or public hosts, that tried to reach each other.
 type pair struct {
-	tried  mono.Time // the first PUNCH of an introduction, or INIT
-	linked mono.Time // the first DATA in the second direction; mono.Never: not yet
-	punch  int       // PUNCHes
-	heard  [2]bool   // DATA from the lower line, from the higher one
+	tried   mono.Time // the first PUNCH of an introduction
+	dialled mono.Time // the first INIT: a dial that nobody knows of came through, perhaps too late
+	linked  mono.Time // the first DATA in the second direction; mono.Never: not yet
+	punch   int       // PUNCHes
+	heard   [2]bool   // DATA from the lower line, from the higher one
 }
 
 // A NATResult is what a run with homes measured.
@@ -51,7 +52,7 @@ type NATKindResult struct {
 type NATPairResult struct {
 	A, B      string
 	Permitted string   `json:"permitted"` // yes, predicted, no, or never: no family of addresses in common
-	Tried     int      `json:"tried"`     // pairs of homes of which one sent a PUNCH or an INIT to the other
+	Tried     int      `json:"tried"`     // pairs of homes that were introduced or linked
 	Linked    int      `json:"linked"`    // of these, pairs between which data went both ways
 	P50S      float64  `json:"p50_s"`     // from the first try to data both ways
 	MaxS      float64  `json:"max_s"`
@@ -82,7 +83,7 @@ func (w *World) pairOf(a, b int32) (*pair, int) {
 	}
 	p := w.pairs[[2]int32{a, b}]
 	if p == nil {
-		p = &pair{tried: mono.Never, linked: mono.Never}
+		p = &pair{tried: mono.Never, dialled: mono.Never, linked: mono.Never}
 		w.pairs[[2]int32{a, b}] = p
 	}
 	return p, side
@@ -113,7 +114,7 @@ func (w *World) pairSent(from *host, r route, data []byte) {
 		return
 	}
 	if typ == wire.DatagramInit {
-		p.tried = min(p.tried, w.now)
+		p.dialled = min(p.dialled, w.now)
 		return
 	}
 	p.punch++
@@ -145,7 +146,7 @@ func (w *World) pairDelivered(sender int32, to *host, data []byte) {
 	p.heard[side] = true
 	if p.heard[0] && p.heard[1] {
 		p.linked = w.now
-		p.tried = min(p.tried, w.now)
+		p.tried = min(p.tried, p.dialled, w.now)
 	}
 }
 
