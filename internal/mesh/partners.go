@@ -65,6 +65,10 @@ func (s *Station) addCandidate(now mono.Time, c candidate) {
 		if old := &s.cands[i]; old.Addr == c.Addr {
 			old.Candidate = c.Candidate
 			if c.via != 0 {
+				if old.via == 0 && !c.Open && old.dialing != 0 { // knocking does not help: be introduced
+					old.dialing, old.nextTry = 0, now
+					s.timers.review = mono.Min(s.timers.review, now)
+				}
 				old.via = c.via
 			}
 			if len(c.proxies) > 0 {
