@@ -20,7 +20,7 @@ func vectors(t testing.TB) [][3]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(doc), "## 5. Vectors")
+	_, table, _ := strings.Cut(string(doc), "## 6. Vectors")
 	var rows [][3]string
 	for line := range strings.Lines(table) {
 		if cells := strings.Split(line, "|"); len(cells) == 5 && strings.Contains(cells[2], "`") {

@@ -25,8 +25,8 @@ const (
 	Port = 29428
 
 	beaconEvery      = time.Minute
-	beaconJitter     = 5 * time.Second  // less at most
-	lookEvery        = 15 * time.Second // for interfaces that came or went
+	beaconJitter     = 5 * time.Second // less at most
+	lookEvery        = 5 * time.Second // for interfaces that came or went
 	newcomerGap      = 750 * time.Millisecond
 	newcomerJitter   = 250 * time.Millisecond
 	newcomerCount    = 3 // beacons in about 2 s

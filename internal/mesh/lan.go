@@ -34,6 +34,11 @@ type nearState struct {
 	lostAt mono.Time // when a near parent was lost; 0 never
 }
 
+// FedNear reports whether peers on the LAN bring the whole stream.
+func (s *Station) FedNear() bool {
+	return s.cfg.Role != Source && s.Fed() && s.manifests.near && !slices.ContainsFunc(s.assign[:], func(p *peer) bool { return !p.near })
+}
+
 // AddNear adds a host on the same LAN, which may carry the station or not.
 func (s *Station) AddNear(now mono.Time, a netip.AddrPort, node identity.NodeID) {
 	if s.cfg.Role == Source {
@@ -64,7 +69,7 @@ func (s *Station) AddNear(now mono.Time, a netip.AddrPort, node identity.NodeID)
 		*c = candidate{}
 	}
 	c.Addr, c.Node, c.Free, c.Hops = a, node, wire.Classes, wire.HopsUnknown
-	c.near, c.fails, c.nextTry = true, 0, now
+	c.near, c.fails, c.gone, c.nextTry = true, 0, 0, now
 	s.timers.review = mono.Min(s.timers.review, now)
 }
 
@@ -77,7 +82,10 @@ func (s *Station) LocalChanged() {
 
 // keepNear dials hosts on the LAN, whatever other partners there are, and tells near peers where this node is.
 func (s *Station) keepNear(now mono.Time, out *Output) {
-	s.cands = slices.DeleteFunc(s.cands, func(c candidate) bool { return c.near && !c.hint && c.fails >= nearFailsMax })
+	s.cands = slices.DeleteFunc(s.cands, func(c candidate) bool { return c.near && !c.hint && max(c.fails, c.gone) >= nearFailsMax })
+	if until := s.near.lostAt.Add(nearPatience); s.near.lostAt != 0 && until > now {
+		s.timers.review = mono.Min(s.timers.review, until)
+	}
 	near, dialing := 0, 0
 	for _, p := range s.peers {
 		if !p.near {
@@ -113,8 +121,8 @@ func (p *peer) hasNearRoom(n int) bool {
 	return p.near && p.have.Epoch != 0 && p.have.Free > 0 && int(p.have.Free) >= n+asked
 }
 
-// moveNear moves what comes from outside the LAN to a near parent, all that it can give at once: first the new one pushes,
-// then the old ones are told to stop (see pushed).
+// moveNear moves what comes from outside the LAN, or by a detour in it, to a near parent, all that it can give at once: first the
+// new one pushes, then the old ones are told to stop (see pushed).
 func (s *Station) moveNear(now mono.Time, out *Output) {
 	s.takeManifests(now, out)
 	if !s.play.begun || now < s.near.moveAt {
@@ -123,9 +131,8 @@ func (s *Station) moveNear(now mono.Time, out *Output) {
 	var to *peer
 	room := 0
 	for part := range wire.PathParts {
-		mask := s.fromOutside(part)
+		mask, manifests := s.movable(part)
 		n := bits.OnesCount16(mask)
-		manifests := part == wire.PartManifests && s.manifests != nil && !s.manifests.near
 		if mask == 0 && !manifests {
 			continue
 		}
@@ -135,7 +142,7 @@ func (s *Station) moveNear(now mono.Time, out *Output) {
 			}
 			room = int(to.have.Free)
 		}
-		if n > room || !s.eligible(now, to, part) || !s.mayFollow(to, part) {
+		if n > room || !s.mayMoveNear(now, to, part) {
 			continue
 		}
 		room -= n
@@ -148,32 +155,44 @@ func (s *Station) moveNear(now mono.Time, out *Output) {
 	}
 }
 
-// fromOutside is the classes of a part that a parent outside the LAN brings, and that no near one was asked for.
-func (s *Station) fromOutside(part int) (mask uint16) {
+// movable is what of a part has a parent and is not on its way to another one.
+func (s *Station) movable(part int) (mask uint16, manifests bool) {
 	if part == wire.PartManifests {
-		return 0
+		return 0, s.manifests != nil && !slices.ContainsFunc(s.peers, func(p *peer) bool { return p != s.manifests && p.parent.wantManifests })
 	}
 	for c := part; c < wire.Classes; c += wire.PartManifests {
-		if p := s.assign[c]; p != nil && !p.near {
+		if s.assign[c] != nil {
 			mask |= 1 << c
 		}
 	}
-	if mask == 0 {
-		return 0
-	}
 	for _, p := range s.peers {
-		if p.near {
-			mask &^= p.parent.want
+		for c := part; c < wire.Classes; c += wire.PartManifests {
+			if p != s.assign[c] {
+				mask &^= p.parent.want & (1 << c)
+			}
 		}
 	}
-	return mask
+	return mask, false
+}
+
+// comesNear reports whether a part, as far as it comes, comes from the LAN.
+func (s *Station) comesNear(part int) bool {
+	if part == wire.PartManifests {
+		return s.manifests != nil && s.manifests.near
+	}
+	for c := part; c < wire.Classes; c += wire.PartManifests {
+		if p := s.assign[c]; p != nil && !p.near {
+			return false
+		}
+	}
+	return true
 }
 
 // nearParent chooses the near peer with room to which a part may be moved: the nearest to the source.
 func (s *Station) nearParent(now mono.Time, part, n int) *peer {
 	var best *peer
 	for _, p := range s.peers {
-		if p.hasNearRoom(n) && !p.parent.pending && s.eligible(now, p, part) && s.mayFollow(p, part) &&
+		if p.hasNearRoom(n) && !p.parent.pending && s.mayMoveNear(now, p, part) &&
 			(best == nil || p.path.Parts[part].Hops < best.path.Parts[part].Hops) {
 			best = p
 		}
@@ -181,13 +200,22 @@ func (s *Station) nearParent(now mono.Time, part, n int) *peer {
 	return best
 }
 
+// mayMoveNear reports whether a part may be moved to the near peer q. One that comes from the LAN already moves to be nearer to
+// the source only; whoever is below this node is not.
+func (s *Station) mayMoveNear(now mono.Time, q *peer, part int) bool {
+	if q.path == nil || q.path.Parts[part].Hops == wire.HopsUnknown || !s.eligible(now, q, part) {
+		return false
+	}
+	if ours := s.place.parts[part].Hops; s.comesNear(part) {
+		return ours != wire.HopsUnknown && q.path.Parts[part].Hops+1 < ours
+	}
+	return s.mayFollow(q, part)
+}
+
 // mayFollow reports whether this node, which fetches a part from outside the LAN, may have it from q instead. Of two that fetch
 // it the one with the higher node id yields, so that they never begin to feed each other; it is q's fetcher that counts, which
 // may be another near node. One that cannot give the part to anybody yields to all.
 func (s *Station) mayFollow(q *peer, part int) bool {
-	if q.path == nil || q.path.Parts[part].Hops == wire.HopsUnknown {
-		return false
-	}
 	fetcher := s.fetcherOf(q, part)
 	if fetcher.source || bytes.Compare(fetcher.node[:], s.cfg.Self[:]) < 0 {
 		return true
@@ -215,14 +243,14 @@ func (p *peer) gets(part int) bool {
 	return p.child.classes&(quarter<<part) != 0
 }
 
-// takeManifests makes the near peer that has agreed to bring the manifests their parent, and tells the old one to stop.
+// takeManifests makes the near peer that has agreed to bring the manifests, too, their parent, and tells the old one to stop.
 func (s *Station) takeManifests(now mono.Time, out *Output) {
 	old := s.manifests
-	if old == nil || old.near {
+	if old == nil {
 		return
 	}
 	for _, p := range s.peers {
-		if p.near && p.parent.wantManifests && p.parent.manifests && !p.parent.pending {
+		if p != old && p.near && p.parent.wantManifests && p.parent.manifests && !p.parent.pending {
 			s.manifests, p.owedManifests = p, 0
 			old.parent.wantManifests, old.parent.manifests, old.owedManifests = false, false, 0
 			s.sendWant(now, old, wire.Want{}, out)
@@ -235,7 +263,7 @@ func (s *Station) takeManifests(now mono.Time, out *Output) {
 // lostNear notes that a near parent is lost.
 func (s *Station) lostNear(now mono.Time) {
 	s.near.lostAt = now
-	s.timers.review = mono.Min(s.timers.review, now.Add(nearPatience))
+	s.timers.review = mono.Min(s.timers.review, now.Add(nearPatience)) // and see keepNear
 }
 
 // leavesToNear reports whether a part that a near parent brought until now is better left alone for a moment: another near

@@ -27,6 +27,7 @@ type candidate struct {
 	wire.Candidate
 	hint    bool             // the user's: never forgotten
 	near    bool             // on the LAN: keepNear dials it
+	gone    int              // times that it said GONE
 	via     PeerID           // who told of it and may introduce this node to it; 0 none
 	proxies []netip.AddrPort // who else may; at most proxiesMax
 	dialing mono.Time
@@ -249,6 +250,7 @@ func (s *Station) HandleGone(now mono.Time, id PeerID, m wire.Gone, out *Output)
 	p.gone = true
 	for i := range s.cands {
 		if c := &s.cands[i]; c.Addr == p.addr || c.Node == p.node {
+			c.gone++
 			s.dialFailed(now, c)
 		}
 	}

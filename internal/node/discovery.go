@@ -38,22 +38,34 @@ const reviewEvery = 500 * time.Millisecond
 
 // While a node with a cap carries audio, asks and answers get a thirty-second of it, of 8 kbit/s at least.
 const (
-	gossipShare    = 32
-	gossipCapMin   = 256_000
-	gossipBurst    = 8 << 10 // bytes
-	exchangeAround = 100     // bytes around an ask or an answer, IP and all
+	gossipShare     = 32
+	gossipCapMin    = 256_000
+	gossipBurst     = 8 << 10 // bytes
+	gossipBurstSpan = 30      // seconds' worth of bytes, where that is less
+	exchangeAround  = 100     // bytes around an ask or an answer, IP and all
 )
+
+// gossipRate is how many bytes of asks or answers a second may go out; 0: any.
+func (n *Node) gossipRate(now mono.Time) int64 {
+	switch {
+	case n.sharesLine(now):
+		return gossipShared
+	case n.up.capped() && len(n.stations) > 0:
+		return max(n.up.capBPS, gossipCapMin) / gossipShare / 8
+	}
+	return 0
+}
 
 // mayGossip reports whether the upload allows an ask or an answer now, and otherwise when.
 func (n *Node) mayGossip(now mono.Time) (bool, mono.Time) {
 	d := &n.finder
-	if !n.up.capped() || len(n.stations) == 0 {
+	rate := n.gossipRate(now)
+	if rate == 0 {
 		d.tokens, d.filled = gossipBurst, now
 		return true, now
 	}
-	rate := max(n.up.capBPS, gossipCapMin) / gossipShare / 8 // bytes a second
 	if earned := int64(now.Sub(d.filled)/time.Millisecond) * rate / 1000; earned > 0 {
-		d.tokens, d.filled = min(gossipBurst, d.tokens+earned), now
+		d.tokens, d.filled = min(gossipBurst, rate*gossipBurstSpan, d.tokens+earned), now
 	}
 	if d.tokens > 0 {
 		return true, now
@@ -114,6 +126,7 @@ func (n *Node) tellTuned() {
 
 // searchPeers has gossip look for hosts on the stations that nobody feeds.
 func (n *Node) searchPeers(now mono.Time) {
+	n.noteSharing(now)
 	for _, st := range n.stations {
 		hungry := st.Role() != mesh.Source && !st.Fed()
 		if hungry && !st.sought {

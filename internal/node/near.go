@@ -5,6 +5,7 @@ package node
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"streamer/internal/identity"
 	"streamer/internal/link"
@@ -17,6 +18,7 @@ import (
 const (
 	LocalMax     = 64 // own addresses, and own prefixes, of a LocalCommand
 	nearHostsMax = 64 // hosts on the LAN; the oldest makes room
+	gossipShared = 64 // bytes a second, where another node on the LAN fetches what this one plays
 	lanBits      = 64 // of the prefix of an IPv6 LAN with public addresses (RFC 4291)
 )
 
@@ -35,7 +37,11 @@ type local struct {
 	addrs    []netip.Addr
 	prefixes []netip.Prefix
 	hosts    []wire.Host // on the LAN, the oldest first
+	shared   mono.Time   // since when the LAN brings all that this node carries; 0: it does not
 }
+
+// sharedAfter is how long that must be so before asks become rare: first a node gets to know its stations and hosts.
+const sharedAfter = 30 * time.Second
 
 // setLocal takes the node's addresses and networks.
 func (n *Node) setLocal(now mono.Time, c LocalCommand) {
@@ -77,6 +83,22 @@ func (l *local) near(a netip.Addr) bool {
 	return slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool {
 		return p.Contains(a) && (a.Is4() || a.IsPrivate() || p.Bits() >= lanBits)
 	})
+}
+
+// noteSharing looks whether other nodes on the LAN bring all that this one carries.
+func (n *Node) noteSharing(now mono.Time) {
+	shares := len(n.stations) > 0 && !slices.ContainsFunc(n.stations, func(st *station) bool { return !st.FedNear() })
+	switch l := &n.local; {
+	case !shares:
+		l.shared = 0
+	case l.shared == 0:
+		l.shared = now
+	}
+}
+
+// sharesLine reports whether this node has settled as one of several behind a router: they share what gossip may cost.
+func (n *Node) sharesLine(now mono.Time) bool {
+	return n.local.shared != 0 && now.Sub(n.local.shared) > sharedAfter
 }
 
 // meetNear remembers a host that the LAN brought, and tells the stations: it may carry any of them.

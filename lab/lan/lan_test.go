@@ -330,13 +330,13 @@ func TestInterfaceComesLater(t *testing.T) {
 	time.Sleep(3 * time.Second) // it has nothing but loopback
 	b.plug(t, two, "eth0", "192.168.77.2/24")
 	up(t, two, "eth0")
-	first.finds(t, second, 17*time.Second) // it looks every 15 s
+	first.finds(t, second, 7*time.Second) // it looks every 5 s
 	second.finds(t, first, time.Second)
 	two.ip(t, "link del eth0")
 	b.plug(t, two, "eth0", "192.168.77.3/24")
 	up(t, two, "eth0")
 	third := start(t, one, 3)
-	third.finds(t, second, 17*time.Second)
+	third.finds(t, second, 7*time.Second)
 }
 
 // Two LANs do not hear each other, though one machine is on both.
