@@ -56,21 +56,3 @@ func (f *nodeFlags) openSource(p *program, g *globalFlags, b *daemon.BroadcastOp
 	}
 	return err
 }
-
-type relayCmd struct {
-	Stations []string `arg:"" name:"station" complete:"stations" help:"Links, station ids, or names from the list."`
-	nodeFlags
-}
-
-// Run relays.
-func (c *relayCmd) Run(p *program, g *globalFlags) error {
-	opts := c.options(p, g)
-	for _, s := range c.Stations {
-		link, err := findStation(p.ctx, s, c.HTTP, g)
-		if err != nil {
-			return err
-		}
-		opts.Relay = append(opts.Relay, link)
-	}
-	return serve(p, opts, p.stdout, nil)
-}

@@ -54,6 +54,20 @@ func mayBeFound(err error, f *nodeFlags, g *globalFlags) bool {
 	return unknown && (!f.NoLAN || !f.NoDHT || len(f.Seed)+len(daemon.PresetSeeds) > 0 || daemon.HostsKept(g.DataDir))
 }
 
+// findByName waits until the node knows a station of this name. It ends with ctx.
+func findByName(ctx context.Context, d *daemon.Daemon, name string) (identity.Link, error) {
+	link, err := d.Find(ctx, name)
+	if errors.Is(err, daemon.ErrAmbiguous) {
+		err = ambiguous(name)
+	}
+	return link, err
+}
+
+// ambiguous says that a name does not say which station is meant.
+func ambiguous(name string) error {
+	return withHint(fmt.Errorf("%w: %q", daemon.ErrAmbiguous, name), "give the link or the id: `streamer stations` shows them")
+}
+
 // fromList looks a name up in the list of the running node. That no node runs is no error.
 func fromList(ctx context.Context, name, addr string) (link identity.Link, found bool, err error) {
 	client := daemon.NewClient(addr)
@@ -67,8 +81,7 @@ func fromList(ctx context.Context, name, addr string) (link identity.Link, found
 			continue
 		}
 		if found {
-			return identity.Link{}, false, usageError{withHint(fmt.Errorf("more than one station is called %q", name),
-				"give the link or the id: `streamer stations` shows them")}
+			return identity.Link{}, false, usageError{ambiguous(name)}
 		}
 		if link, err = identity.ParseLink(s.Link); err != nil {
 			return identity.Link{}, false, err

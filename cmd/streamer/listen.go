@@ -131,10 +131,7 @@ func (l *listening) find(ctx context.Context, d *daemon.Daemon) (identity.Link, 
 	ctx, cancel := context.WithTimeoutCause(ctx, findTime, unknownStation(l.name))
 	defer cancel()
 	fmt.Fprintf(l.words, "%-7s %s\n", "looking", l.name)
-	link, err := d.Find(ctx, l.name)
-	if errors.Is(err, daemon.ErrAmbiguous) {
-		return link, withHint(fmt.Errorf("%w: %q", err, l.name), "give the link or the id: `streamer stations` shows them")
-	}
+	link, err := findByName(ctx, d, l.name)
 	if unknown, ok := errors.AsType[unknownStation](err); ok {
 		return link, unknown.withHint()
 	}

@@ -49,8 +49,8 @@ func serve(p *program, opts daemon.Options, w io.Writer, with companion) error {
 	err = d.Run(ctx)
 	cancel()
 	beside.Wait()
-	if errors.Is(withErr, context.Canceled) && p.ctx.Err() != nil {
-		withErr = nil
+	if errors.Is(withErr, context.Canceled) || errors.Is(withErr, daemon.ErrStopped) {
+		withErr = nil // it ended because the node did
 	}
 	return errors.Join(err, withErr)
 }

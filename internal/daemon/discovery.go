@@ -167,7 +167,16 @@ const lookEvery = 100 * time.Millisecond
 // ErrAmbiguous means that more than one station has the name.
 var ErrAmbiguous = errors.New("more than one station has this name")
 
-// Find waits until the list has a station of this name, whatever the case of letters, and returns its link. It ends with ctx.
+// ErrStopped says that the node has left.
+var ErrStopped = errStopped
+
+// Relay helps a station without listening, for as long as the daemon runs.
+func (d *Daemon) Relay(ctx context.Context, l identity.Link) error {
+	return d.stations.pin(ctx, l, node.RoleRelay)
+}
+
+// Find waits until the list has a station of this name, whatever the case of letters, and returns its link. It ends with ctx, and
+// with ErrStopped when the node leaves.
 func (d *Daemon) Find(ctx context.Context, name string) (identity.Link, error) {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
