@@ -36,6 +36,7 @@ func (g *Gossip) HandleAsk(now mono.Time, from netip.AddrPort, payload []byte, r
 		a.Stations |= hiddenFlag
 	}
 	a.Tuned = append(a.Tuned, g.tuned...)
+	a.Asker = g.tellAsker(sec)
 	room -= a.Len()
 	if room < 0 {
 		return nil
@@ -55,7 +56,11 @@ func (g *Gossip) HandleAsk(now mono.Time, from netip.AddrPort, payload []byte, r
 // strangers have a part of the tables where they push out only each other, and what a stranger tells of hosts is not heard.
 func (g *Gossip) noteAsker(sec uint32, from netip.AddrPort, ask *wire.Ask, out *Output) {
 	i := g.hosts.find(from)
-	if ask.Hidden && !g.near(from) {
+	hidden := ask.Hidden && !g.near(from)
+	if !ask.Node.IsZero() && !g.reach.hidden { // whoever asks a hidden node is no random one
+		g.askers.consider(sec, from, ask, hidden)
+	}
+	if hidden {
 		g.noteHidden(sec, from, i, ask, out)
 		return
 	}

@@ -33,6 +33,9 @@ func (g *Gossip) askSomebody(now mono.Time, out *Output) {
 	}
 	g.first = nil
 	g.turn++
+	if g.turn%askerTurns == 1 && g.askBack(now, out) {
+		return
+	}
 	if i := g.pickSought(sec); i >= 0 {
 		g.ask(now, i, flags|pendingSought, out)
 		return
@@ -62,10 +65,14 @@ func (g *Gossip) askAgain(now mono.Time, out *Output) {
 // ask asks the host at a place of the tables. flags say for what: pendingFull for a slice of all stations and as much as
 // fits, pendingRecent for the newest, both for the newest and as much as fits, none for a small slice of all.
 func (g *Gossip) ask(now mono.Time, i int, flags pendingFlags, out *Output) {
+	g.askHost(now, &g.hosts.slots[i], flags, out)
+}
+
+// askHost is ask for a host that may have no place.
+func (g *Gossip) askHost(now mono.Time, h *host, flags pendingFlags, out *Output) {
 	if len(g.pending) >= pendingMax {
 		return
 	}
-	h := &g.hosts.slots[i]
 	a := &g.cfg.Scratch.ask
 	a.Reset()
 	a.Stations, a.WantHosts = uint16(len(g.stations)), warmHosts
@@ -76,6 +83,9 @@ func (g *Gossip) ask(now mono.Time, i int, flags pendingFlags, out *Output) {
 	}
 	prints := min(max(len(g.stations)/printsShare, printsLeast), wire.PrintsMax)
 	answerBytes, rumours := warmAnswerBytes, recordsInAsk
+	if flags&pendingAsker != 0 && h.flags&hostProven == 0 {
+		rumours = 0 // its address may be forged
+	}
 	if flags&pendingFull != 0 {
 		prints, answerBytes, rumours = wire.PrintsMax, wire.AnswerBytesMax, wire.AskRecordsMax
 		if flags&pendingRecent != 0 && g.follow.bytes > 0 {
@@ -190,16 +200,9 @@ func (g *Gossip) HandleAnswer(now mono.Time, token uint64, node identity.NodeID,
 	}
 	g.counts.AnswersReceived++
 	sec := g.second(now)
-	i := g.hosts.find(p.to)
-	if i < 0 {
-		i = g.hosts.add(sec, wire.Host{Addr: p.to, Node: node}, told(p.to))
-	}
 	g.answered = now
 	out.Seen = append(out.Seen, Seen{By: from, You: a.You})
-	if i >= 0 && a.Stations&hiddenFlag != 0 && !sameLAN(from, a.You) {
-		g.hosts.remove(i) // others cannot ask it, nor this node tomorrow
-		i = -1
-	}
+	i := g.answerer(sec, p, wire.Host{Addr: from, Node: node}, a)
 	if i >= 0 {
 		i = g.noteAnswer(sec, i, node, a)
 	}
@@ -208,6 +211,32 @@ func (g *Gossip) HandleAnswer(now mono.Time, token uint64, node identity.NodeID,
 	g.votes.add(groupOf(from.Addr()), a.You)
 	fresh := g.noteRecords(now, i, a, out)
 	g.plan(now, p, i, a, fresh)
+}
+
+// answerer returns the place of the host that answered, -1 when it has none. Hidden ones have none: others cannot ask them, nor
+// can this node tomorrow.
+func (g *Gossip) answerer(sec uint32, p pending, by wire.Host, a *wire.Answer) int {
+	i := g.hosts.find(p.to)
+	hidden := a.Stations&hiddenFlag != 0 && !sameLAN(by.Addr, a.You)
+	how := told(p.to)
+	if p.flags&pendingAsker != 0 {
+		g.noteAskedBack(sec, by.Addr, hidden, a.Tuned)
+		how = telling{group: strangerGroup, teller: p.to, private: true}
+	}
+	if a.Asker.There && !hidden && p.flags&pendingSought == 0 {
+		g.askers.hear(sec, by.Addr, a.Asker)
+	}
+	if hidden {
+		g.hidden.prove(sec, by, a.Tuned)
+		if i >= 0 {
+			g.hosts.remove(i)
+		}
+		return -1
+	}
+	if i < 0 {
+		i = g.hosts.add(sec, wire.Host{Addr: p.to, Node: by.Node}, how)
+	}
+	return i
 }
 
 // noteAnswer notes that a host answered and what it is tuned to. It returns its place now.

@@ -6,8 +6,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-
-	"streamer/internal/wire"
 )
 
 // How many nodes there are is estimated by capture and recapture (Petersen 1896, Lincoln 1930): of the hosts that answers name,
@@ -106,90 +104,8 @@ func (c *census) size() int {
 	return int((marked + hits/2) / hits)
 }
 
-// size estimates how many hosts there are: never fewer than answer.
-func (g *Gossip) size() int { return max(g.census.size(), g.hosts.fresh) }
-
-// Each small network has one vote, and where hosts of many networks answer, no network has more than a share.
-const (
-	votesGroups = 16 // from so many groups on,
-	votesShare  = 64 // a group has one in so many votes
-)
-
-// A ballot is a host that may vote.
-type ballot struct {
-	group group  // of the network that one owner may have whole
-	voter group  // the small network
-	order uint64 // which host of a small network votes, which small networks of a group do
-	place int
-}
-
-// listeners counts, for each station of the list, the hosts heard to be tuned to it, and votes of hosts that came by chance.
-// voters is how many voted.
-func (g *Gossip) listeners(sec uint32) (heard, votes []int, voters int) {
-	heard, votes = make([]int, len(g.stations)), make([]int, len(g.stations))
-	var ballots []ballot
-	for i := range g.hosts.slots {
-		h := &g.hosts.slots[i]
-		if h.proven(sec, heardSeconds) {
-			g.countTuned(h, heard)
-		}
-		if h.proven(sec, voteSeconds) && h.flags&hostSought == 0 {
-			a := h.addrPort()
-			voter := voterOf(a)
-			b := ballot{groupOf(a.Addr()), voter, g.hosts.hash(a), i}
-			if isPrivate(a.Addr()) {
-				b.group = voter // near by nobody has a network of his own
-			}
-			ballots = append(ballots, b)
-		}
-	}
-	ballots = oneOfEach(ballots, func(b ballot) group { return b.voter }, 1)
-	groups := map[group]bool{}
-	for _, b := range ballots {
-		groups[b.group] = true
-	}
-	if len(groups) >= votesGroups {
-		ballots = oneOfEach(ballots, func(b ballot) group { return b.group }, max(1, len(ballots)/votesShare))
-	}
-	for _, b := range ballots {
-		g.countTuned(&g.hosts.slots[b.place], votes)
-	}
-	return heard, votes, len(ballots)
-}
-
-// oneOfEach keeps the first ballots of each network, at most most.
-func oneOfEach(ballots []ballot, network func(ballot) group, most int) []ballot {
-	slices.SortFunc(ballots, func(a, b ballot) int {
-		return cmp.Or(cmp.Compare(network(a), network(b)), cmp.Compare(a.order, b.order), cmp.Compare(a.place, b.place))
-	})
-	kept, n := ballots[:0], 0
-	for i, b := range ballots {
-		if n++; i > 0 && network(b) != network(kept[len(kept)-1]) || i == 0 {
-			n = 1
-		}
-		if n <= most {
-			kept = append(kept, b)
-		}
-	}
-	return kept
-}
-
-// countTuned adds one to each station that a host is tuned to.
-func (g *Gossip) countTuned(h *host, counts []int) {
-	for _, tag := range h.tuned {
-		if k, ok := g.index(tag); ok {
-			counts[k]++
-		}
-	}
-}
-
-// index returns where the station with a tag is in the list.
-func (g *Gossip) index(tag wire.StationTag) (int, bool) {
-	if tag == 0 {
-		return 0, false
-	}
-	return slices.BinarySearchFunc(g.stations, tag, func(s station, t wire.StationTag) int { return cmp.Compare(s.tag, t) })
-}
+// openSize estimates how many hosts there are that can be asked: never fewer than answer.
+func (g *Gossip) openSize() int { return max(g.census.size(), g.hosts.fresh) }
 
 // addressVotes are what others say this node's address is: the last of each of a few groups.
 type addressVotes struct {

@@ -164,3 +164,84 @@ func TestSizeClaimed(t *testing.T) {
 		t.Errorf("without answers: %d", got)
 	}
 }
+
+// In a small network hidden nodes are counted as others are, by each other, too, who hear nobody ask.
+func TestAudienceHidden(t *testing.T) {
+	for _, c := range []struct{ open, hidden, off int }{ // off: how far estimates may be off
+		{8, 12, 6}, {1, 20, 10}, {20, 0, 2},
+	} {
+		r := newRig(t)
+		var nodes []*node
+		for k := range c.open + c.hidden {
+			nodes = append(nodes, r.add(addr("%d.1.1.1:1", 20+k)))
+			nodes[k].AddSeed(r.now, nodes[0].addr)
+			if k >= c.open {
+				r.hide(nodes[k], nodes[0].addr)
+			}
+			if k%2 == 0 {
+				nodes[k].SetTuned([]identity.StationID{stationKey(1).ID()})
+			}
+		}
+		nodes[0].SetOwn(r.now, record(1, r.unix()))
+		r.run(8 * time.Minute)
+		all, tuned := len(nodes)-1, (len(nodes)+1)/2
+		for k, n := range nodes {
+			s, _ := n.Station(r.now, stationKey(1).ID())
+			size := n.Counts(r.now).Size
+			if size < all-c.off || size > all+c.off || s.Audience < tuned-c.off || s.Audience > tuned+c.off {
+				t.Errorf("%d open, %d hidden: node %d estimates %d of %d, and %d of %d listeners", c.open, c.hidden, k, size, all, s.Audience, tuned)
+			}
+			if want := (tuned - 1 + k%2); k < c.open && s.Heard != want {
+				t.Errorf("%d open, %d hidden: node %d hears %d of %d", c.open, c.hidden, k, s.Heard, want)
+			}
+		}
+	}
+}
+
+// Askers whose addresses are forged do not count: they do not answer.
+func TestAudienceForged(t *testing.T) {
+	r := newRig(t)
+	n := r.add(addr("1.1.1.1:1"))
+	r.push(n, record(1, r.unix()))
+	var hosts []*node
+	for k := range 40 {
+		hosts = append(hosts, r.play(addr("%d.1.1.1:1", 20+k), silence))
+	}
+	r.meet(n, hosts...)
+	for k := range 20_000 {
+		r.ask(n, addr("%d.%d.1.1:1", 20+k%200, k/200), hiddenAsk(1000+k, hosts[0].addr), 100)
+		r.run(20 * time.Millisecond)
+	}
+	s, _ := n.Station(r.now, stationKey(1).ID())
+	if size := n.Counts(r.now).Size; size > 45 || s.Heard != 0 || s.Audience != 0 {
+		t.Errorf("20,000 forged askers make %d nodes of 40, heard %d, audience %d", size, s.Heard, s.Audience)
+	}
+}
+
+// One liar's network has one vote of many, also about those who ask him.
+func TestAskersClaimed(t *testing.T) {
+	r := newRig(t)
+	n := r.add(addr("1.1.1.1:1"))
+	r.push(n, record(1, r.unix()))
+	var hosts []*node
+	for k := range 60 {
+		lie := k >= 57
+		a := addr("%d.1.1.1:1", 20+k)
+		if lie {
+			a = addr("200.200.%d.1:1", k)
+		}
+		hosts = append(hosts, r.play(a, func(netip.AddrPort, wire.Ask) *wire.Answer {
+			a := &wire.Answer{Asker: wire.Asker{There: true, Tuned: 9}, Tuned: []wire.StationTag{9}}
+			if lie {
+				a.Asker = wire.Asker{There: true, Hidden: true, Tuned: wire.TagOf(stationKey(1).ID())}
+			}
+			return a
+		}))
+	}
+	r.meet(n, hosts...)
+	r.run(10 * time.Minute)
+	s, _ := n.Station(r.now, stationKey(1).ID())
+	if size := n.Counts(r.now).Size; size > 64 || s.Audience > 2 || s.Audience == 0 {
+		t.Errorf("a liar with a network makes %d nodes of 60, and an audience of %d", size, s.Audience)
+	}
+}

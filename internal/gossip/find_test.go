@@ -86,7 +86,7 @@ func TestFindByID(t *testing.T) {
 	r.run(20 * time.Second)
 	asked, other = 0, 0
 	r.run(30 * time.Second)
-	if asked < other || other == 0 || asked+other < 25 || asked+other > 70 {
+	if asked < other || other == 0 || asked+other < 25 || asked+other > 80 {
 		t.Errorf("%d asks of hosts on the station, %d of others", asked, other)
 	}
 	n.StopFind(id)

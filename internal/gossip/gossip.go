@@ -50,7 +50,7 @@ const (
 	busyTimes       = 4               // less frequent while the node carries audio, whose line it is
 	sweepEvery      = 10 * time.Second
 
-	warmAnswerBytes   = 101 // two IPv4 hosts and one tag
+	warmAnswerBytes   = 110 // two IPv4 hosts, two tags
 	followAnswerBytes = 640 // two records
 	printsLeast       = 12  // in a usual ask; one for each 32 stations when these are many
 	printsShare       = 32
@@ -171,6 +171,7 @@ const (
 	pendingFull   pendingFlags = 1 << iota // a slice of all records, and room for many
 	pendingRecent                          // the newest records
 	pendingSought                          // chosen because it is tuned to what is looked for: no random sample
+	pendingAsker                           // chosen since it asked this node
 )
 
 // A Gossip is what one node knows of others.
@@ -179,6 +180,7 @@ type Gossip struct {
 	origin mono.Time
 	hosts  hosts
 	hidden hiddenHosts
+	askers askers
 	reach  standing
 	tokens uint64
 
@@ -238,6 +240,7 @@ func New(now mono.Time, cfg Config) *Gossip {
 	tables := newHosts(cfg.Secret, cfg.HostsMax)
 	return &Gossip{
 		cfg: cfg, origin: now, hosts: tables, hidden: newHiddenHosts(tables.key, cfg.HostsMax),
+		askers:  askers{key: tables.key, hostsMax: cfg.HostsMax},
 		nextAsk: now, nextSweep: now.Add(sweepEvery), news: now, met: now, answered: now.Add(-time.Hour), behind: answersUntilUp,
 		follow: followUp{at: mono.Never},
 	}

@@ -61,6 +61,18 @@ func voterOf(a netip.AddrPort) group {
 	}
 }
 
+// owner is the group of a voter: near by nobody has a network of his own.
+func (v group) owner() group {
+	const low = 1<<56 - 1
+	switch v &^ low {
+	case kindIPv4:
+		return kindIPv4 | v&low>>8
+	case kindIPv6:
+		return kindIPv6 | v&low>>16
+	}
+	return v
+}
+
 // isPrivate reports whether an address means something only near: private, loopback, shared with a provider's NAT (RFC 6598).
 func isPrivate(a netip.Addr) bool {
 	if a.Is4() {

@@ -27,6 +27,7 @@ type hiddenHost struct {
 	addr    [16]byte // where its last ask came from; IPv4 as IPv6
 	port    uint16   // 0: the place is free
 	seen    uint32   // second of its last ask
+	proven  uint32   // second when it answered, tuned as it says; 0 never
 	proxies [wire.ProxiesMax]proxy
 }
 
@@ -49,6 +50,11 @@ func (h *hiddenHost) isTuned(tag wire.StationTag) bool {
 		}
 	}
 	return false
+}
+
+// heard reports whether this node itself heard what the host is tuned to.
+func (h *hiddenHost) heard(sec uint32) bool {
+	return h.port != 0 && h.proven != 0 && sec-h.proven <= heardSeconds
 }
 
 // found is the host as it is told to somebody: proxies that mean something to him only. ok is false when there are none.
@@ -116,8 +122,12 @@ func (t *hiddenHosts) note(r *rand.Rand, sec uint32, from netip.AddrPort, ask *w
 		}
 	}
 	h := &t.places[at]
+	old := *h
 	*h = hiddenHost{node: ask.Node, addr: from.Addr().As16(), port: from.Port(), seen: sec}
 	copy(h.tuned[:], ask.Tuned)
+	if old.port == h.port && old.addr == h.addr && old.node == h.node && old.tuned == h.tuned {
+		h.proven = old.proven
+	}
 	n := 0
 	for _, a := range ask.Proxies {
 		if a = unmap(a); !proxyAddr(a, from) || a == from {
@@ -142,6 +152,24 @@ func (t *hiddenHosts) forget(from netip.AddrPort, node identity.NodeID) {
 	bucket := t.bucket(from)
 	for i := bucket; i < bucket+hiddenPlaces; i++ {
 		if h := &t.places[i]; h.port != 0 && h.node == node && h.addrPort() == from {
+			*h = hiddenHost{}
+		}
+	}
+}
+
+// prove notes the answer of a host: what it says now is what counts.
+func (t *hiddenHosts) prove(sec uint32, by wire.Host, tuned []wire.StationTag) {
+	if t.places == nil {
+		return
+	}
+	bucket := t.bucket(by.Addr)
+	for i := bucket; i < bucket+hiddenPlaces; i++ {
+		h := &t.places[i]
+		if h.node != by.Node || h.addrPort() != by.Addr {
+			continue
+		}
+		h.proven, h.tuned = sec, [wire.TunedMax]wire.StationTag{}
+		if copy(h.tuned[:], tuned) == 0 {
 			*h = hiddenHost{}
 		}
 	}

@@ -47,9 +47,11 @@ func TestHiddenHosts(t *testing.T) {
 	if a = r.ask(n, addr("3.3.3.3:3"), find, 1000); len(a.Found) != 1 {
 		t.Errorf("a hidden host is told of itself: %v", a.Found)
 	}
-	r.run(9 * time.Minute)
-	if slices.ContainsFunc(r.sent, func(a gossip.Ask) bool { return a.To == addr("3.3.3.3:3") }) {
-		t.Error("a hidden host is asked")
+	r.run(20 * time.Second)
+	before := len(r.sent)
+	r.run(9*time.Minute - 20*time.Second)
+	if slices.ContainsFunc(r.sent[before:], func(a gossip.Ask) bool { return a.To == addr("3.3.3.3:3") }) {
+		t.Error("a hidden host is asked later than 20 s after its own ask")
 	}
 	if a = r.ask(n, addr("4.4.4.4:4"), find, 1000); len(a.Found) != 2 {
 		t.Errorf("after 9 minutes: %v", a.Found)
@@ -373,5 +375,20 @@ func TestReachable(t *testing.T) {
 	r.run(11 * time.Minute)
 	if got = n.Reachable(r.now, nil, nil, 3); len(got) != 0 {
 		t.Errorf("after 11 minutes of silence: %v", got)
+	}
+}
+
+// Nobody asks a hidden source, so it tells of its record whenever it signed that again.
+func TestHiddenSource(t *testing.T) {
+	r := newRig(t)
+	a, b := r.add(addr("1.1.1.1:1")), r.add(addr("2.2.2.2:2"))
+	a.AddSeed(r.now, b.addr)
+	r.hide(a, b.addr)
+	for range 5 {
+		a.SetOwn(r.now, record(1, r.unix()))
+		r.run(10 * time.Minute)
+		if s, ok := b.Station(r.now, stationKey(1).ID()); !ok || !s.Online {
+			t.Fatalf("after %v: %+v", time.Duration(r.now), s)
+		}
 	}
 }

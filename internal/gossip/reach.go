@@ -23,6 +23,9 @@ type standing struct {
 // wire.ProxiesMax addresses. At first it is not.
 func (g *Gossip) SetReach(hidden bool, proxies []netip.AddrPort) {
 	g.reach = standing{hidden: hidden}
+	if hidden {
+		g.askers.known, g.askers.candidate = nil, candidate{}
+	}
 	for _, a := range proxies {
 		if a = unmap(a); hidden && hostAddr(a) {
 			g.reach.proxies.Add(a)

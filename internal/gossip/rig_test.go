@@ -27,6 +27,7 @@ type rig struct {
 	order []*node
 	sent  []gossip.Ask // payloads are copies
 	deaf  map[netip.AddrPort]bool
+	nats  map[netip.AddrPort]map[netip.AddrPort]mono.Time // of hidden nodes: whom they asked, and when last
 }
 
 // A node is one of the rig; answer stands in for a Gossip where a test plays a node itself.
@@ -42,7 +43,10 @@ type node struct {
 }
 
 func newRig(t testing.TB) *rig {
-	return &rig{t: t, nodes: map[netip.AddrPort]*node{}, deaf: map[netip.AddrPort]bool{}}
+	return &rig{
+		t: t, nodes: map[netip.AddrPort]*node{}, deaf: map[netip.AddrPort]bool{},
+		nats: map[netip.AddrPort]map[netip.AddrPort]mono.Time{},
+	}
 }
 
 func nodeID(n int) (id identity.NodeID) {
@@ -69,6 +73,24 @@ func (r *rig) add(a netip.AddrPort, change ...func(*gossip.Config)) *node {
 	r.nodes[a] = n
 	r.order = append(r.order, n)
 	return n
+}
+
+// hide puts a node behind a NAT, which lets in only whom it asked within the last 30 s.
+func (r *rig) hide(n *node, proxies ...netip.AddrPort) {
+	r.nats[n.addr] = map[netip.AddrPort]mono.Time{}
+	n.SetReach(true, proxies)
+}
+
+// reaches reports whether an ask gets through.
+func (r *rig) reaches(from, to netip.AddrPort) bool {
+	if nat := r.nats[from]; nat != nil {
+		nat[to] = r.now
+	}
+	if nat := r.nats[to]; nat != nil {
+		at, ok := nat[from]
+		return ok && r.now.Sub(at) <= 30*time.Second
+	}
+	return !r.deaf[from] && !r.deaf[to]
 }
 
 // play adds a node whose answers a test makes itself.
@@ -118,7 +140,7 @@ func (r *rig) deliver(from *node, out *gossip.Output) {
 		r.sent = append(r.sent, ask)
 		to := r.nodes[ask.To]
 		var next gossip.Output
-		if to == nil || r.deaf[ask.To] || r.deaf[from.addr] || !ask.Node.IsZero() && ask.Node != to.id {
+		if to == nil || !r.reaches(from.addr, ask.To) || !ask.Node.IsZero() && ask.Node != to.id {
 			from.Failed(r.now, ask.Token)
 			continue
 		}

@@ -184,7 +184,9 @@ func (g *Gossip) SetOwn(now mono.Time, raw []byte) {
 	if s != nil && rec.Seq <= s.seq {
 		return
 	}
-	g.keep(now, rec)
+	if g.keep(now, rec) == recordLater && g.reach.hidden {
+		g.rumour(now, rec) // nobody asks a hidden node for the newest
+	}
 	if s = g.station(rec.Station); s == nil {
 		return
 	}
@@ -204,19 +206,26 @@ func (g *Gossip) sweepStations(now mono.Time, out *Output) {
 		if h.tuned[0] == 0 || !h.proven(sec, heardSeconds) {
 			continue
 		}
-		for _, tag := range h.tuned {
-			if tag == 0 {
-				break
-			}
-			if s := g.byTag(tag); s != nil && unix-int64(s.seq) <= lingerSeconds {
-				s.alive = max(s.alive, uint32(unix)-(sec-h.seen))
-			}
+		g.noteAlive(unix, sec-h.seen, h.tuned[:])
+	}
+	for i := range g.hidden.places {
+		if h := &g.hidden.places[i]; h.heard(sec) {
+			g.noteAlive(unix, sec-h.proven, h.tuned[:])
 		}
 	}
 	before := len(g.stations)
 	g.stations = slices.DeleteFunc(g.stations, func(s station) bool { return !s.own && unix-s.lastAlive() > goneSeconds })
 	if len(g.stations) != before {
 		out.Changed = true
+	}
+}
+
+// noteAlive notes that somebody was tuned to some stations so many seconds ago.
+func (g *Gossip) noteAlive(unix int64, ago uint32, tuned []wire.StationTag) {
+	for _, tag := range tuned {
+		if s := g.byTag(tag); tag != 0 && s != nil && unix-int64(s.seq) <= lingerSeconds {
+			s.alive = max(s.alive, uint32(unix)-ago)
+		}
 	}
 }
 

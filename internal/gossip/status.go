@@ -17,7 +17,7 @@ import (
 type StationInfo struct {
 	Record    wire.StationRecord
 	Raw       []byte // as signed; never altered
-	Heard     int    // hosts that told this node itself, within 10 minutes, that they are tuned to it
+	Heard     int    // hosts that told this node itself, within 10 minutes, that they are tuned to it; hidden ones, too
 	Audience  int    // estimate of all listeners: never below Heard
 	Online    bool
 	Own       bool
@@ -31,7 +31,9 @@ type Counts struct {
 	Tried     int // of them in the tried table
 	Answering int // that answered within 10 minutes
 	Stations  int
-	Size      int // estimate of how many hosts there are
+	Hidden    int // hidden hosts that are kept, since they are tuned to something
+	Size      int // estimate of how many nodes there are beside this one
+	SizeOpen  int // of them that are not hidden
 
 	AsksSent, AsksFailed, AsksAnswered, AsksRefused, AnswersReceived uint64
 	RecordsNew, RecordsKnown, RecordsForged                          uint64
@@ -55,16 +57,22 @@ func (g *Gossip) Counts(now mono.Time) Counts {
 		}
 	}
 	c.Stations = len(g.stations)
-	c.Size = g.size()
+	for i := range g.hidden.places {
+		if h := &g.hidden.places[i]; h.port != 0 && sec-h.seen <= heardSeconds {
+			c.Hidden++
+		}
+	}
+	p := g.population(sec)
+	c.Size, c.SizeOpen = p.size(), p.open
 	return c
 }
 
 // Stations returns the list: stations on the air by listeners, the others by when they were last alive.
 func (g *Gossip) Stations(now mono.Time) []StationInfo {
-	heard, votes, voters := g.listeners(g.second(now))
+	p := g.population(g.second(now))
 	list := make([]StationInfo, len(g.stations))
 	for i := range g.stations {
-		list[i] = g.info(now, i, heard[i], votes[i], voters)
+		list[i] = g.info(now, i, &p)
 	}
 	slices.SortFunc(list, func(a, b StationInfo) int {
 		switch {
@@ -88,8 +96,8 @@ func (g *Gossip) Station(now mono.Time, id identity.StationID) (StationInfo, boo
 	if !ok {
 		return StationInfo{}, false
 	}
-	heard, votes, voters := g.listeners(g.second(now))
-	return g.info(now, i, heard[i], votes[i], voters), true
+	p := g.population(g.second(now))
+	return g.info(now, i, &p), true
 }
 
 // Record returns the newest record of a station, which is never altered.
@@ -100,11 +108,12 @@ func (g *Gossip) Record(id identity.StationID) (*Record, bool) {
 	return nil, false
 }
 
-func (g *Gossip) info(now mono.Time, i, heard, votes, voters int) StationInfo {
+func (g *Gossip) info(now mono.Time, i int, p *population) StationInfo {
 	s := &g.stations[i]
+	heard := p.heard[i]
 	audience, online := heard, s.online(g.unix(now), heard)
-	if voters > 0 && online {
-		audience = max(heard, (g.size()*votes+voters/2)/voters)
+	if online {
+		audience = p.audience(i)
 	}
 	return StationInfo{
 		Record: s.rec.StationRecord, Raw: s.rec.Raw, Heard: heard, Audience: audience, Online: online,

@@ -26,6 +26,7 @@ type DiscoveryScenario struct {
 	AskEvery  time.Duration // 0: the default
 	Duration  time.Duration
 	Listeners int // permille of the nodes that are tuned to a station, by Zipf's law
+	Hidden    int // permille of the nodes, but the seeds, that only those can ask whom they asked within hiddenFor
 
 	// Nodes begin with random hosts and all records, as after a restart (Warm), or within JoinOver with the seeds alone.
 	Warm     bool
@@ -86,6 +87,7 @@ type discoverer struct {
 	station int32     // it is the source of; -1
 	tuned   int32     // -1
 	hostile bool
+	hidden  bool
 	side    bool
 }
 
@@ -127,6 +129,7 @@ type discovery struct {
 	messages []message
 	unused   []int32
 	parted   bool
+	openings map[opening]mono.Time
 	churned  int // thousandths of a node that wait for their turn
 	measure  discoveryMeasure
 	invent   uint32
@@ -196,7 +199,7 @@ func newDiscovery(o DiscoveryOptions) (*discovery, error) {
 	d := &discovery{
 		s: s, seed: o.Seed, random: rand.New(newSource(o.Seed, streamNetwork, 1)),
 		nodes: make([]discoverer, s.Nodes+hostile), byAddr: make(map[netip.AddrPort]int32, s.Nodes+hostile),
-		records: map[string]*gossip.Record{},
+		records: map[string]*gossip.Record{}, openings: map[opening]mono.Time{},
 	}
 	d.measure.heapStart = heapBytes()
 	d.placeNodes()
@@ -224,6 +227,7 @@ func (d *discovery) placeNodes() {
 		n := &d.nodes[i]
 		n.station, n.tuned, n.wake, n.side = -1, -1, mono.Never, i%2 == 1
 		n.hostile = i >= d.s.Nodes
+		n.hidden = d.s.Hidden > 0 && i >= d.s.Seeds && !n.hostile && d.random.IntN(1000) < d.s.Hidden
 		n.delay = d.s.DelayMin/2 + time.Duration(d.random.Int64N(int64(d.s.DelayMax-d.s.DelayMin)/2))
 		d.newID(n)
 		d.move(int32(i), networks)

@@ -18,6 +18,7 @@ func DiscoveryBuiltins() []DiscoveryBuiltin {
 		{"silence", "stations fall silent: shown offline, and forgotten after two hours", discoverySilence},
 		{"split", "two halves do not hear of each other for ten minutes", discoverySplit},
 		{"eclipse", "a fifth of all addresses is hostile, in few networks, and floods with invented hosts", discoveryEclipse},
+		{"hidden", "as spread, with six nodes of ten behind NATs, where nobody asks them", discoveryHidden},
 		{"gather", "everybody starts at once and knows only the seeds", discoveryGather},
 	}
 }
@@ -43,6 +44,12 @@ func discoverySpread(nodes int) DiscoveryScenario {
 	s.StopAt, s.Stop = 4*time.Minute, min(8, s.Stations/2)
 	s.CountAt = 10 * time.Minute
 	s.Duration = 10*time.Minute + time.Second
+	return s
+}
+
+func discoveryHidden(nodes int) DiscoveryScenario {
+	s := discoverySpread(nodes)
+	s.Name, s.Hidden = "hidden", 600
 	return s
 }
 

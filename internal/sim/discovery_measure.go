@@ -3,6 +3,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -151,6 +152,9 @@ func (m *discoveryMeasure) tick(d *discovery) {
 		m.countEclipsed(d)
 	}
 	m.lookAtJoining(d)
+	if d.now%mono.Time(time.Minute) == 0 {
+		maps.DeleteFunc(d.openings, func(_ opening, at mono.Time) bool { return d.now.Sub(at) > hiddenFor })
+	}
 	if d.now%mono.Time(d.s.SamplePeriod) == 0 {
 		m.lookAtCrashed(d)
 	}
@@ -253,7 +257,7 @@ func (m *discoveryMeasure) countListeners(d *discovery) {
 			} else if want*100 >= tuned && want > 0 {
 				f.heard = append(f.heard, info.Heard*1000/want)
 				f.audience = append(f.audience, off(info.Audience, want))
-				if met[id] > 0 {
+				if met[id] > 0 && d.s.Hidden == 0 { // of hidden ones nobody has a list
 					f.heardOff = append(f.heardOff, off(info.Heard, met[id]))
 				}
 			}

@@ -80,6 +80,7 @@ func (d *discovery) transmit(k int32, at mono.Time) {
 		d.events.push(event{at: m.sent.Add(askTimeout), kind: discoveryFail, host: m.from, arg: k})
 		return
 	}
+	d.open(m)
 	delay := d.delay(m)
 	if hello {
 		d.sent(m.from, helloBytes)
@@ -110,9 +111,27 @@ func (d *discovery) again(k int32) {
 	d.transmit(k, max(d.now, m.sent.Add(askRepeat)))
 }
 
+// An opening is the way through a NAT that a hidden node's ask opened to somebody.
+type opening struct{ hidden, to int32 }
+
+// hiddenFor is how long it stays open.
+const hiddenFor = 30 * time.Second
+
+// open opens a hidden node's NAT to whom it asks. Old openings are forgotten each minute.
+func (d *discovery) open(m *message) {
+	if d.nodes[m.from].hidden {
+		d.openings[opening{m.from, m.to}] = d.now
+	}
+}
+
 // reaches reports whether there is a way to somebody now.
 func (d *discovery) reaches(m *message) bool {
 	from, to := &d.nodes[m.from], &d.nodes[m.to]
+	if to.hidden {
+		if at, ok := d.openings[opening{m.to, m.from}]; !ok || d.now.Sub(at) > hiddenFor {
+			return false
+		}
+	}
 	return (to.hostile || to.gossip != nil) && !(d.parted && from.side != to.side && !from.hostile && !to.hostile)
 }
 

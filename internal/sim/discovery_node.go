@@ -28,13 +28,16 @@ func (d *discovery) join(i int32, saved *gossip.Saved) {
 	}
 	n.gossip = gossip.New(d.now, cfg)
 	n.gossip.SetWall(d.now, d.unix())
+	if n.hidden {
+		n.gossip.SetReach(true, d.proxies())
+	}
 	switch {
 	case saved != nil:
 		n.gossip.Restore(d.now, *saved)
 	case d.s.Warm && n.life == 1:
 		start := gossip.Saved{Records: d.saved.Records}
 		for range d.s.HostsMax {
-			if o := &d.nodes[d.random.IntN(len(d.nodes))]; o != n {
+			if o := &d.nodes[d.random.IntN(len(d.nodes))]; o != n && !o.hidden {
 				start.Hosts = append(start.Hosts, gossip.SavedHost{Host: wire.Host{Addr: o.addr, Node: o.id}, Tried: true})
 			}
 		}
@@ -56,6 +59,16 @@ func (d *discovery) join(i int32, saved *gossip.Saved) {
 	}
 	d.tune(i)
 	d.settle(i)
+}
+
+// proxies are open nodes.
+func (d *discovery) proxies() (list []netip.AddrPort) {
+	for len(list) < wire.ProxiesMax {
+		if o := &d.nodes[d.random.IntN(d.s.Nodes)]; !o.hidden {
+			list = append(list, o.addr)
+		}
+	}
+	return list
 }
 
 // leave stops a node and returns what it saved.

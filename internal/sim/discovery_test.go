@@ -65,6 +65,19 @@ func TestDiscoverySpread(t *testing.T) {
 	}
 }
 
+// With six nodes of ten hidden, news travels as before, and hidden ones are counted about as well as the others.
+func TestDiscoveryHidden(t *testing.T) {
+	r := discover(t, shipped(t, "hidden", 200))
+	within(t, "new stations", r.New, 20*time.Second)
+	within(t, "stations that sign off", r.Off, 20*time.Second)
+	if r.SizeP50 < 850 || r.SizeP50 > 1150 || r.SizeOffP50 > 150 || r.AudienceOffP50 > 500 || r.Top10P50 < 6 || r.DeadMax > 0 {
+		t.Errorf("counts are off: %+v", r)
+	}
+	if r.BytesPerS > 1000 {
+		t.Errorf("a node sends %.0f bytes a second", r.BytesPerS)
+	}
+}
+
 // Everybody starts at once and knows the seeds only.
 func TestDiscoveryGather(t *testing.T) {
 	s := shipped(t, "gather", 150)

@@ -134,15 +134,16 @@ func ParseAsk(b []byte, a *Ask) (err error) {
 
 // Answer answers an Ask.
 //
-//	you: family 1, address 4 or 16, port 2 | stations 2 | n 1, n tags of 8 | n 1, n hosts |
+//	you: family 1, address 4 or 16, port 2 | stations 2 | n 1, n tags of 8 | asker | n 1, n hosts |
 //	n 1, n found: host, n 1, n proxies | n 1, n records: length 2, that many bytes
 type Answer struct {
 	You      netip.AddrPort // where the ask came from
 	Stations uint16         // how many stations the answerer knows
 	Tuned    []StationTag   // the answerer is tuned to; at most TunedMax
-	Hosts    []Host         // at most AnswerHostsMax
-	Found    []FoundHost    // tuned to what the ask wants found; at most AnswerFoundMax
-	Records  [][]byte       // station records, signed; at most AnswerRecordsMax
+	Asker    Asker
+	Hosts    []Host      // at most AnswerHostsMax
+	Found    []FoundHost // tuned to what the ask wants found; at most AnswerFoundMax
+	Records  [][]byte    // station records, signed; at most AnswerRecordsMax
 }
 
 // Reset empties an Answer and keeps its memory.
@@ -152,7 +153,7 @@ func (a *Answer) Reset() {
 
 // Len returns how many bytes Append appends.
 func (a *Answer) Len() int {
-	return addrBytes(a.You) + 2 + tagsBytes(a.Tuned) + hostsBytes(a.Hosts, AnswerHostsMax) +
+	return addrBytes(a.You) + 2 + tagsBytes(a.Tuned) + a.Asker.bytes() + hostsBytes(a.Hosts, AnswerHostsMax) +
 		foundBytes(a.Found, AnswerFoundMax) + recordsBytes(a.Records, AnswerRecordsMax)
 }
 
@@ -161,6 +162,7 @@ func (a *Answer) Append(b []byte) []byte {
 	b = appendAddr(b, a.You)
 	b = binary.BigEndian.AppendUint16(b, a.Stations)
 	b = appendTags(b, a.Tuned)
+	b = a.Asker.append(b)
 	b = appendHosts(b, a.Hosts, AnswerHostsMax)
 	b = appendFound(b, a.Found, AnswerFoundMax)
 	return appendRecords(b, a.Records, AnswerRecordsMax)
@@ -180,6 +182,9 @@ func ParseAnswer(b []byte, a *Answer) (err error) {
 	if a.Tuned, err = readTags(&s, a.Tuned); err != nil {
 		return err
 	}
+	if err = a.Asker.read(&s); err != nil {
+		return err
+	}
 	if a.Hosts, err = readHosts(&s, a.Hosts, AnswerHostsMax); err != nil {
 		return err
 	}
@@ -190,6 +195,52 @@ func ParseAnswer(b []byte, a *Answer) (err error) {
 		return err
 	}
 	return nothingLeft(s)
+}
+
+// An Asker is one of the nodes that asked an answerer, chosen at random; counts of nodes and listeners rest on it. Its Tuned is one
+// of the stations that it is tuned to, 0 none.
+//
+//	flags 1 (1: there is one, 2: it is hidden, 4: it is tuned to something) | [tag 8]
+type Asker struct {
+	There  bool
+	Hidden bool
+	Tuned  StationTag
+}
+
+func (a Asker) bytes() int {
+	if a.There && a.Tuned != 0 {
+		return 1 + 8
+	}
+	return 1
+}
+
+func (a Asker) append(b []byte) []byte {
+	b = append(b, flags(a.There, a.There && a.Hidden, a.There && a.Tuned != 0))
+	if a.There && a.Tuned != 0 {
+		b = binary.BigEndian.AppendUint64(b, uint64(a.Tuned))
+	}
+	return b
+}
+
+func (a *Asker) read(s *cryptobyte.String) error {
+	var f uint8
+	var tag uint64
+	if !s.ReadUint8(&f) {
+		return ErrTruncated
+	}
+	if f > 7 || f != 0 && f&1 == 0 {
+		return ErrMalformed
+	}
+	if f&4 != 0 {
+		if !s.ReadUint64(&tag) {
+			return ErrTruncated
+		}
+		if tag == 0 {
+			return ErrMalformed
+		}
+	}
+	*a = Asker{There: f&1 != 0, Hidden: f&2 != 0, Tuned: StationTag(tag)}
+	return nil
 }
 
 // readID reads an id that a flag announced: it is not zero, or a message could be written in two ways.

@@ -58,7 +58,11 @@ func parseAnswer(b []byte) (string, []byte, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	return fmt.Sprintf("you %v, stations %d", a.You, a.Stations) + describeLists(a.Tuned, a.Hosts, a.Found, a.Records), a.Append(nil), nil
+	s := fmt.Sprintf("you %v, stations %d", a.You, a.Stations)
+	if a.Asker.There {
+		s += fmt.Sprintf(", asker hidden %v tuned %016x", a.Asker.Hidden, uint64(a.Asker.Tuned))
+	}
+	return s + describeLists(a.Tuned, a.Hosts, a.Found, a.Records), a.Append(nil), nil
 }
 
 func describeLists(tuned []wire.StationTag, hosts []wire.Host, found []wire.FoundHost, records [][]byte) string {
@@ -190,15 +194,18 @@ func messageVectors() []gossipVector {
 		{"tags of stations that the answerer is tuned to", []byte{2}},
 		{"tag", id[:8]},
 		{"tag", count(1, 8)},
+		{"asker: there, hidden, tuned to something", []byte{7}},
+		{"tag", id[:8]},
 	}, hosts, hosts, []part{{"proxies: none, it is reached directly", []byte{0}}}, records)
-	answer[16] = part{"found", []byte{2}}
-	answer = slices.Concat(answer[:21:21], proxies, answer[21:])
+	answer[18] = part{"found", []byte{2}}
+	answer = slices.Concat(answer[:23:23], proxies, answer[23:])
 	none := []part{
 		{"you: IPv6", []byte{6}},
 		{"address 2001:db8::7", v6},
 		{"port", []byte{0x21, 0x12}},
 		{"stations", []byte{0, 0}},
 		{"tags", []byte{0}},
+		{"asker: none", []byte{0}},
 		{"hosts", []byte{0}},
 		{"found", []byte{0}},
 		{"records", []byte{0}},
@@ -210,13 +217,14 @@ func messageVectors() []gossipVector {
 		{"ask_hidden_alone", "ask", "", alone},
 		{"answer", "answer", "", answer},
 		{"answer_least", "answer", "", none},
+		{"answer_asker", "answer", "", replace(none, 5, "asker: there, an open host tuned to nothing", 1)},
 
 		{"reject_ask_node", "ask", "malformed", replace(ask, 3, "node id: zero, though flags announce one", make([]byte, 32)...)},
 		{"reject_ask_hidden_nobody", "ask", "malformed", replace(least, 0, "flags: hidden, and no node", 8)},
 		{"reject_ask_proxies", "ask", "too long", replace(alone, 4, "proxies: 4", 4)},
 		{"reject_ask_proxy", "ask", "malformed", replace(hidden, 7, "port: 0", 0, 0)},
-		{"reject_answer_found_proxies", "answer", "too long", replace(answer, 21, "proxies: 4", 4)},
-		{"reject_answer_found_zero", "answer", "malformed", replace(answer, 20, "node id: zero", make([]byte, 32)...)},
+		{"reject_answer_found_proxies", "answer", "too long", replace(answer, 23, "proxies: 4", 4)},
+		{"reject_answer_found_zero", "answer", "malformed", replace(answer, 22, "node id: zero", make([]byte, 32)...)},
 		{"reject_ask_index", "ask", "malformed", replace(ask, 7, "index: not below modulus", 0, 50)},
 		{"reject_ask_prints", "ask", "too long", replace(replace(ask, 8, "prints: 65", 65), 9, "prints", make([]byte, 64*3)...)},
 		{"reject_ask_tags", "ask", "too long", replace(least, 3, "tags: 5", 5)},
@@ -233,10 +241,13 @@ func messageVectors() []gossipVector {
 		{"reject_ask_host_unspecified", "ask", "malformed", replace(ask, 15, "address: 0.0.0.0", 0, 0, 0, 0)},
 		{"reject_ask_host_broadcast", "ask", "malformed", replace(ask, 15, "address: 255.255.255.255", 255, 255, 255, 255)},
 		{"reject_answer_you", "answer", "malformed", replace(none, 2, "port: 0", 0, 0)},
-		{"reject_answer_hosts", "answer", "too long", replace(none, 5, "hosts: 25", 25)},
-		{"reject_answer_found", "answer", "too long", replace(none, 6, "found: 9", 9)},
-		{"reject_answer_records", "answer", "too long", replace(none, 7, "records: 9", 9)},
-		{"reject_answer_longer", "answer", "too long", append(none[:8:8], part{"1 byte too many", []byte{0}})},
+		{"reject_answer_asker", "answer", "malformed", replace(none, 5, "asker: hidden, and not there", 2)},
+		{"reject_answer_asker_flags", "answer", "malformed", replace(none, 5, "asker: unknown flag", 9)},
+		{"reject_answer_asker_tag", "answer", "malformed", replace(answer, 8, "tag: 0", make([]byte, 8)...)},
+		{"reject_answer_hosts", "answer", "too long", replace(none, 6, "hosts: 25", 25)},
+		{"reject_answer_found", "answer", "too long", replace(none, 7, "found: 9", 9)},
+		{"reject_answer_records", "answer", "too long", replace(none, 8, "records: 9", 9)},
+		{"reject_answer_longer", "answer", "too long", append(none[:9:9], part{"1 byte too many", []byte{0}})},
 	}
 }
 
@@ -310,6 +321,7 @@ func TestGossipLengths(t *testing.T) {
 		} else if err := wire.ParseAsk(b, &wire.Ask{}); err != nil {
 			t.Errorf("%d: ParseAsk of what Append wrote: %v", n, err)
 		}
+		answer.Asker = wire.Asker{There: n > 0, Hidden: n > 1, Tuned: wire.StationTag(n / 3)}
 		var got wire.Answer
 		if b := answer.Append(nil); len(b) != answer.Len() {
 			t.Errorf("%d: Answer.Len %d, appended %d", n, answer.Len(), len(b))
