@@ -19,12 +19,12 @@ packages=(
 	# the lab: a router that maps ports
 	miniupnpd miniupnpd-nftables
 	# the lab: namespaces, firewalls, a display and a sound card that are not there
-	iproute2 nftables procps xvfb xauth pulseaudio pulseaudio-utils libasound2-plugins
+	iproute2 nftables conntrack procps xvfb xauth pulseaudio pulseaudio-utils libasound2-plugins
 )
 # What to look for where there is no dpkg: a command of each package that has one.
 commands=(
 	cc ffmpeg liquidsoap ices2 ezstream darkice butt curl lame flac oggenc opusenc mpv mpg123 mplayer cvlc chromium
-	gst-launch-1.0 zsh fish ip nft pgrep miniupnpd Xvfb pulseaudio pactl
+	gst-launch-1.0 zsh fish ip nft conntrack pgrep miniupnpd Xvfb pulseaudio pactl
 )
 
 if ! command -v dpkg-query >/dev/null; then

@@ -14,7 +14,10 @@
 // alone, and programs are started with a parent-death signal. When the process ends, in whatever way, everything is gone.
 // A program that makes itself a daemon, or starts others that outlive it, does not belong here.
 //
-// It forwards neither multicast nor broadcast, answers with no ICMP, and has no NAT. docs/lab.md says how exact it is.
+// A Home is a router of some Kind, a network namespace whose outside is such a TUN device and whose inside is a bridge, with
+// hosts on it. The kernel's NAT and firewall do its work; a Prober finds out whether they behave as the kind is named.
+//
+// The internet forwards neither multicast nor broadcast, and answers with no ICMP. docs/lab.md says how exact it is.
 //
 // A Network and its hosts may be used from any goroutine. Methods that take a testing.TB, or belong to something made
 // with one, end the test when the machine refuses; call those on the test's goroutine.

@@ -16,17 +16,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Host is a machine on the internet: a network namespace with a public IPv4 and IPv6 address. Its programs and sockets
-// are real; what they send passes its lines.
+// A Host is a machine: a network namespace, on the internet with a public IPv4 and IPv6 address, or in a Home. Its programs
+// and sockets are real; what they send passes the lines of the host, or of the home's router.
 type Host struct {
 	Name string
 
 	net    *Network
 	thread *thread
+	device string
 
 	mu    sync.Mutex
-	addrs []netip.Addr // IPv4, then IPv6
+	addrs []netip.Addr // IPv4, then IPv6; the zero Addr where there is none
 	procs []*Process
+	home  *Home // nil: on the internet
 
 	// The router's; guarded by router.mu.
 	tun            int // -1: closed
@@ -36,26 +38,38 @@ type Host struct {
 	meter          *meter
 }
 
-// newHost makes a host that the router does not know yet.
-func newHost(n *Network, name string, addrs []netip.Addr, up, down Line) (*Host, error) {
+// A hostPlan says what a host is like.
+type hostPlan struct {
+	name     string
+	device   string
+	addrs    []netip.Addr // IPv4, then IPv6; either may be missing
+	up, down Line
+	home     *Home // nil: on the internet
+}
+
+// newHost makes a host that no router knows yet.
+func newHost(n *Network, plan hostPlan) (*Host, error) {
 	t, err := newThread()
 	if err != nil {
 		return nil, err
 	}
 	h := &Host{
-		Name: name, net: n, thread: t, addrs: addrs, tun: -1,
-		up:   newPath(n.seed, name+" up", up),
-		down: newPath(n.seed, name+" down", down),
+		Name: plan.name, net: n, thread: t, device: plan.device, addrs: plan.addrs, home: plan.home, tun: -1,
+		up:   newPath(n.seed, plan.name+" up", plan.up),
+		down: newPath(n.seed, plan.name+" down", plan.down),
 	}
 	err = t.do(func() error {
-		if h.tun, err = openTUN(); err != nil {
+		if plan.home != nil {
+			return prepareEthernet()
+		}
+		if h.tun, err = openTUN(h.device); err != nil {
 			return err
 		}
-		return configureDevice(addrs)
+		return configureDevice(h.device, plan.addrs)
 	})
 	if err != nil {
 		h.close()
-		return nil, fmt.Errorf("host %s: %w", name, err)
+		return nil, fmt.Errorf("host %s: %w", plan.name, err)
 	}
 	return h, nil
 }
@@ -81,11 +95,18 @@ func (h *Host) close() {
 // Dir is the directory of the host's network, where the logs are.
 func (h *Host) Dir() string { return h.net.Dir }
 
-// IPv4 is the host's present IPv4 address.
+// IPv4 is the host's present IPv4 address; in a home, its private one. The zero Addr: it has none.
 func (h *Host) IPv4() netip.Addr { return h.address(0) }
 
-// IPv6 is the host's present IPv6 address.
+// IPv6 is the host's present IPv6 address. The zero Addr: it has none.
 func (h *Host) IPv6() netip.Addr { return h.address(1) }
+
+// Home is where the host is; nil: on the internet itself. The home of a router is its carrier.
+func (h *Host) Home() *Home {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.home
+}
 
 func (h *Host) address(i int) netip.Addr {
 	h.mu.Lock()
@@ -120,7 +141,8 @@ func (h *Host) ListenUDP(address netip.AddrPort) (*net.UDPConn, error) {
 	return conn, err
 }
 
-// SetUp changes the line that the host sends on, for packets sent from now on.
+// SetUp changes the line that the host sends on, for packets sent from now on. In a home the line is the router's, as are all
+// counts: ask Home.Router.
 func (h *Host) SetUp(change func(*Line)) { h.change(&h.up.line, change) }
 
 // SetDown changes the line that the host receives on, for packets that reach it from now on.
@@ -133,24 +155,33 @@ func (h *Host) change(l *Line, change func(*Line)) {
 }
 
 // Cut pulls the plug of the host (true) or puts it back. Its programs are not told, as behind a home router whose line
-// went down.
+// went down. For a host in a home there is Home.Unplug.
 func (h *Host) Cut(cut bool) {
 	h.net.router.mu.Lock()
 	defer h.net.router.mu.Unlock()
 	h.cut = cut
 }
 
-// Move gives the host new addresses in mid-flight, as a laptop that changes networks. Packets to the old ones are lost.
+// Move gives the host new addresses in mid-flight, as a laptop that changes networks. Packets to the old ones are lost. For a
+// host in a home there is Home.Take.
 func (h *Host) Move() error {
+	if h.Home() != nil {
+		return fmt.Errorf("move host %s: it is in a home", h.Name)
+	}
 	addrs, err := h.net.addresses(true)
 	if err != nil {
 		return err
 	}
+	return h.readdress(addrs)
+}
+
+// readdress changes the addresses of a host on the internet.
+func (h *Host) readdress(addrs []netip.Addr) error {
 	h.mu.Lock()
 	old := h.addrs
 	h.addrs = addrs
 	h.mu.Unlock()
-	if err := h.Do(func() error { return changeAddresses(old, addrs) }); err != nil {
+	if err := h.Do(func() error { return changeAddresses(h.device, old, addrs) }); err != nil {
 		return fmt.Errorf("move host %s: %w", h.Name, err)
 	}
 	h.net.router.route(h, old, addrs)

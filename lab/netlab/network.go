@@ -27,6 +27,7 @@ type Network struct {
 
 	mu    sync.Mutex
 	hosts []*Host
+	given int // addresses
 	moved int // addresses given out by Host.Move
 }
 
@@ -68,6 +69,11 @@ func Check() error {
 	if _, err := exec.LookPath("ip"); err != nil {
 		return errors.New("the lab needs ip(8): install the Debian package iproute2")
 	}
+	for _, tool := range []struct{ name, debian string }{{"nft", "nftables"}, {"conntrack", "conntrack"}} {
+		if _, err := exec.LookPath(tool.name); err != nil {
+			return fmt.Errorf("the lab needs %s(8): install the Debian package %s", tool.name, tool.debian)
+		}
+	}
 	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("the lab needs TUN devices (`modprobe tun`, in a container `--device /dev/net/tun`): %w", err)
@@ -82,26 +88,32 @@ func (n *Network) Host(tb testing.TB, name string, up, down Line) *Host {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h, err := newHost(n, name, addrs, up, down)
+	h, err := newHost(n, hostPlan{name: name, device: hostDevice, addrs: addrs, up: up, down: down})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	n.mu.Lock()
-	n.hosts = append(n.hosts, h)
-	n.mu.Unlock()
+	n.add(h)
 	n.router.route(h, nil, addrs)
 	return h
+}
+
+// add makes a host end with the network. Those that were added last end first.
+func (n *Network) add(h *Host) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hosts = append(n.hosts, h)
 }
 
 // addresses are the next host's, or new ones for a host that moves.
 func (n *Network) addresses(move bool) ([]netip.Addr, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	net4, net6, i := [3]byte{203, 0, 113}, byte(0), len(n.hosts)+1
+	net4, net6, given := [3]byte{203, 0, 113}, byte(0), &n.given
 	if move {
-		n.moved++
-		net4, net6, i = [3]byte{198, 51, 100}, 1, n.moved
+		net4, net6, given = [3]byte{198, 51, 100}, 1, &n.moved
 	}
+	*given++
+	i := *given
 	if i > hostsMax {
 		return nil, fmt.Errorf("more than %d hosts", hostsMax)
 	}
@@ -116,7 +128,7 @@ func (n *Network) close() {
 	hosts := slices.Clone(n.hosts)
 	n.mu.Unlock()
 	n.router.forget()
-	for _, h := range hosts {
+	for _, h := range slices.Backward(hosts) {
 		h.close()
 	}
 	n.router.close()
@@ -130,7 +142,9 @@ func (r *router) route(h *Host, old, addrs []netip.Addr) {
 		delete(r.routes, a)
 	}
 	for _, a := range addrs {
-		r.routes[a] = h
+		if a.IsValid() {
+			r.routes[a] = h
+		}
 	}
 	if !slices.Contains(r.hosts, h) {
 		r.hosts = append(r.hosts, h)

@@ -61,9 +61,9 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 	const helper = "LAB_TEST_KILLED"
 	if os.Getenv(helper) != "" {
 		n := netlab.New(t, 1)
-		for _, name := range []string{"a", "b"} {
-			h := n.Host(t, name, netlab.Line{}, netlab.Line{})
-			if _, err := h.Start(netlab.Command{Name: name, Args: []string{"sleep", "1000"}}); err != nil {
+		home := n.Home(t, "home", netlab.HomeConfig{Kind: netlab.FullCone})
+		for _, h := range []*netlab.Host{n.Host(t, "a", netlab.Line{}, netlab.Line{}), home.Router, home.Host(t, "b")} {
+			if _, err := h.Start(netlab.Command{Name: h.Name, Args: []string{"sleep", "1000"}}); err != nil {
 				t.Fatal(err)
 			}
 			err := h.Do(func() error {
@@ -96,8 +96,8 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 			namespaces[ns] = true
 		}
 	}
-	if before := processesIn(t, namespaces); len(namespaces) != 2 || before < 2 {
-		t.Errorf("%d namespaces with %d processes, want 2 with 2 or more", len(namespaces), before)
+	if before := processesIn(t, namespaces); len(namespaces) != 3 || before < 3 {
+		t.Errorf("%d namespaces with %d processes, want 3 with 3 or more", len(namespaces), before)
 	}
 	if err = cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

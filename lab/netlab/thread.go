@@ -20,6 +20,7 @@ var errEnded = errors.New("netlab: the network was closed")
 // It is also the parent of the host's programs. Linux sends the parent-death signal when the *thread* that started a
 // program ends, so that thread must live as long as the host.
 type thread struct {
+	tid   int // by which ip(8) finds the namespace
 	calls chan func()
 	quit  chan struct{}
 	done  chan struct{}
@@ -36,6 +37,7 @@ func newThread() (*thread, error) {
 			failed <- fmt.Errorf("make network namespace: %w", err)
 			return
 		}
+		t.tid = unix.Gettid()
 		failed <- nil
 		for {
 			select {

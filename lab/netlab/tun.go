@@ -15,14 +15,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// device is the name of the TUN device in every host.
-const device = "net0"
+// Names of devices.
+const (
+	hostDevice = "net0" // of every host: a TUN device on the internet, virtual Ethernet in a home
+	wanDevice  = "wan0" // of a home's router, outside
+	lanDevice  = "lan0" // of a home's router, inside: a bridge
+)
 
 // openTUN makes the device in the calling thread's namespace and returns its other end, which does not block.
 //
 // Without IFF_VNET_HDR the kernel finishes checksums and segments large packets before it hands them over, so the router
 // sees what a wire would carry.
-func openTUN() (int, error) {
+func openTUN(device string) (int, error) {
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open /dev/net/tun: %w", err)
@@ -40,26 +44,29 @@ func openTUN() (int, error) {
 }
 
 // configureDevice sets up the loopback and the TUN device of the calling thread's namespace.
-func configureDevice(addrs []netip.Addr) error {
+func configureDevice(device string, addrs []netip.Addr) error {
 	script := []string{
 		"link set lo up",
 		"link set " + device + " addrgenmode none", // no link-local address: no router solicitations
 		fmt.Sprintf("link set %s mtu %d txqueuelen 2000 up", device, packetBytesMax),
 	}
-	return runIP(append(script, addressLines("add", addrs)...))
+	return runIP(append(script, addressLines("add", device, addrs)...))
 }
 
 // changeAddresses replaces the addresses of the calling thread's namespace. The old ones go first, as when a laptop leaves
 // one network for another.
-func changeAddresses(old, addrs []netip.Addr) error {
-	return runIP(append(addressLines("del", old), addressLines("add", addrs)...))
+func changeAddresses(device string, old, addrs []netip.Addr) error {
+	return runIP(append(addressLines("del", device, old), addressLines("add", device, addrs)...))
 }
 
 // addressLines are the ip commands that add or delete addresses. The kernel drops the default route with the last address,
 // so each address brings it again.
-func addressLines(verb string, addrs []netip.Addr) []string {
+func addressLines(verb, device string, addrs []netip.Addr) []string {
 	var lines []string
 	for _, a := range addrs {
+		if !a.IsValid() {
+			continue
+		}
 		line := fmt.Sprintf("addr %s %v/%d dev %s", verb, a, a.BitLen(), device)
 		if verb == "del" {
 			lines = append(lines, line)
