@@ -11,8 +11,8 @@ import (
 // Standing returns what is known now.
 func (o *Observer) Standing(now mono.Time) Standing {
 	s := o.standing(now, o.main())
-	s.Verdict = better(o.ip4.verdict(now, o.port), o.ip6.verdict(now, o.port))
-	s.Outside4, s.Outside6 = o.ip4.reached(now, o.port), o.ip6.reached(now, o.port)
+	s.Verdict = better(o.ip4.verdict(now), o.ip6.verdict(now))
+	s.Outside4, s.Outside6 = o.ip4.reached(now), o.ip6.reached(now)
 	return s
 }
 
@@ -25,7 +25,7 @@ func (o *Observer) StandingOf(now mono.Time, ip6 bool) Standing {
 }
 
 func (o *Observer) standing(now mono.Time, f *family) Standing {
-	s := Standing{Verdict: f.verdict(now, o.port), Filtering: f.filtering, Hairpin: f.hairpin, Lifetime: f.lifetime,
+	s := Standing{Verdict: f.verdict(now), Filtering: f.filtering, Hairpin: f.hairpin, Lifetime: f.lifetime,
 		Carrier: f.carrier(now)}
 	if f.known(now) {
 		p := f.pattern(now)
@@ -34,17 +34,17 @@ func (o *Observer) standing(now mono.Time, f *family) Standing {
 		s.PortKept = f.outside.Port() == o.port && !f.dependent()
 	}
 	if f == &o.ip4 {
-		s.Outside4 = f.reached(now, o.port)
+		s.Outside4 = f.reached(now)
 	} else {
-		s.Outside6 = f.reached(now, o.port)
+		s.Outside6 = f.reached(now)
 	}
 	return s
 }
 
 // verdict is public only when a stranger's datagram arrived, and where others see this node is an address for all.
-func (f *family) verdict(now mono.Time, port uint16) Verdict {
+func (f *family) verdict(now mono.Time) Verdict {
 	switch {
-	case f.proven && f.dependent() && f.wide && !f.mappedWell() && f.translated(port):
+	case f.proven && f.dependent() && f.wide && !f.mappedWell():
 		return VerdictHidden
 	case f.proven && (f.known(now) || f.outdoors()):
 		return VerdictPublic
@@ -78,8 +78,8 @@ func (f *family) mappedWell() bool {
 }
 
 // reached is the address to be told to others; zero when it is not known.
-func (f *family) reached(now mono.Time, port uint16) netip.AddrPort {
-	if f.mappedWell() && f.verdict(now, port) != VerdictHidden {
+func (f *family) reached(now mono.Time) netip.AddrPort {
+	if f.mappedWell() && f.verdict(now) != VerdictHidden {
 		return f.mapped
 	}
 	if f.known(now) {

@@ -128,6 +128,67 @@ func TestPredictAgain(t *testing.T) {
 	}
 }
 
+// Where something was sent there is a mapping: its port is known by its place in the order, before and after those that were seen.
+func TestPredictFor(t *testing.T) {
+	r := newRig(t, box{outside: outsideAddr, mapping: apdm, filter: apdm, step: 2})
+	ports := map[netip.AddrPort]uint16{}
+	send := func(to netip.AddrPort) {
+		r.o.Contacted(r.now, to)
+		ports[to] = r.box.out(r.now, r.local, to).Port()
+	}
+	r.askMany(0, 3)
+	send(unmet(1))
+	r.askMany(3, 3)
+	send(unmet(2))
+	send(unmet(3))
+	for i := range 3 {
+		if base, step, ok := r.o.PredictFor(r.now, unmet(1+i)); !ok || step != 2 || base != ports[unmet(1+i)] {
+			t.Errorf("sent to before: %d, %d, %v; want %d", base, step, ok, ports[unmet(1+i)])
+		}
+	}
+	base, step, ok := r.o.PredictFor(r.now, unmet(4))
+	if next := r.box.out(r.now, r.local, unmet(4)).Port(); !ok || step != 2 || base != next {
+		t.Errorf("not sent to: %d, %d, %v; want %d", base, step, ok, next)
+	}
+	r.wait(21*time.Second, false)
+	r.o.Contacted(r.now, unmet(1))
+	if base, _, ok := r.o.PredictFor(r.now, unmet(1)); ok {
+		t.Errorf("predicts %d from old samples", base)
+	}
+}
+
+// Old mappings say nothing about the order of new ones; the order ends at the last port; steps above 2 need more than a few.
+func TestPredictEdges(t *testing.T) {
+	r := newRig(t, box{outside: outsideAddr, mapping: apdm, filter: apdm, step: 1, lifetime: time.Hour})
+	r.askMany(0, 6)
+	r.wait(time.Minute, false)
+	for i := range 6 {
+		r.ask(host(5 - i))
+	}
+	r.askMany(6, 3)
+	base, step, ok := r.o.Predict(r.now)
+	if next := r.box.out(r.now, r.local, host(99)).Port(); !ok || step != 1 || base != next {
+		t.Errorf("base %d, step %d, %v; the next port was %d", base, step, ok, next)
+	}
+
+	r = newRig(t, box{outside: outsideAddr, mapping: apdm, filter: apdm, step: 1})
+	r.box.port = 0xffff - 5
+	r.askMany(0, 4)
+	if base, step, ok := r.o.Predict(r.now); !ok || base != 0xffff || step != 1 {
+		t.Errorf("the last port: %d, %d, %v", base, step, ok)
+	}
+	r.o.Contacted(r.now, unmet(1))
+	if base, _, ok := r.o.Predict(r.now); ok {
+		t.Errorf("after the last port: %d", base)
+	}
+
+	r = newRig(t, box{outside: outsideAddr, mapping: apdm, filter: apdm, step: 3})
+	r.askMany(0, 3)
+	r.want("by three, seen twice", func(s reach.Standing) bool { return s.Step == 1 })
+	r.askMany(3, 3)
+	r.want("by three, seen often", func(s reach.Standing) bool { return s.Step == 3 })
+}
+
 // One network's word is a hint for where this node is, and nothing more.
 func TestOneNetwork(t *testing.T) {
 	r := newRig(t, box{outside: outsideAddr, mapping: eim, filter: apdm})
@@ -143,7 +204,7 @@ func TestOneNetwork(t *testing.T) {
 func TestLiars(t *testing.T) {
 	elsewhere := netip.MustParseAddrPort("66.66.66.66:6666")
 	r := newRig(t, box{outside: outsideAddr, mapping: eim, filter: eim})
-	r.askMany(0, 9)
+	r.askMany(0, 12)
 	r.wait(10*time.Second, true)
 	before := r.standing()
 	if before.Verdict != reach.VerdictPublic {
@@ -169,13 +230,58 @@ func TestLiars(t *testing.T) {
 	}
 	r.o.Seen(r.now, netip.AddrPort{}, elsewhere)
 	r.o.Seen(r.now, netip.MustParseAddrPort("10.1.1.1:5"), elsewhere)
-	// Some that told the truth until now.
-	for i := range 2 {
+	// Some that told the truth until now, with others between them.
+	for i := range 5 {
+		if i == 2 {
+			r.o.Seen(r.now, host(11), before.Outside4)
+		}
 		r.o.Seen(r.now, host(i), elsewhere)
 		if got := r.standing(); got != before {
 			t.Fatalf("turned %d: %+v", i, got)
 		}
 	}
+}
+
+// What networks say, one after the other, and what follows from it.
+func TestVotes(t *testing.T) {
+	at := func(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+	for _, c := range []struct {
+		name    string
+		says    []string
+		mapping reach.Behaviour
+		outside string
+	}{
+		{"nobody", nil, 0, "invalid AddrPort"},
+		{"one", []string{"1.1.1.1:1"}, 0, "1.1.1.1:1"},
+		{"two that agree", []string{"1.1.1.1:1", "1.1.1.1:1"}, eim, "1.1.1.1:1"},
+		{"two that do not", []string{"1.1.1.1:1", "1.1.1.1:2"}, apdm, "1.1.1.1:1"},
+		{"a liar first", []string{"6.6.6.6:6", "1.1.1.1:1", "1.1.1.1:1"}, eim, "1.1.1.1:1"},
+		{"each another", []string{"1.1.1.1:1", "1.1.1.1:2", "1.1.1.1:3", "1.1.1.1:4"}, apdm, "1.1.1.1:1"},
+		{"two agree by chance", []string{"1.1.1.1:1", "1.1.1.1:2", "1.1.1.1:3", "1.1.1.1:2", "1.1.1.1:4", "1.1.1.1:5"}, apdm, "1.1.1.1:1"},
+		{"most agree no more", []string{"1.1.1.1:1", "1.1.1.1:1", "1.1.1.1:1", "1.1.1.1:2", "1.1.1.1:3", "1.1.1.1:4", "1.1.1.1:5"}, eim, "1.1.1.1:1"},
+		{"few agree", []string{"1.1.1.1:1", "1.1.1.1:1", "1.1.1.1:2", "1.1.1.1:3", "1.1.1.1:4", "1.1.1.1:5"}, apdm, "1.1.1.1:1"},
+		{"liars among others", []string{"6.6.6.6:6", "1.1.1.1:2", "6.6.6.6:6", "1.1.1.1:4", "1.1.1.1:5"}, apdm, "1.1.1.1:2"},
+		{"many outside addresses", []string{"1.1.1.1:1", "1.1.1.2:2", "1.1.1.3:3", "1.1.1.4:4"}, apdm, "1.1.1.1:1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := reach.NewObserver(0)
+			for i, you := range c.says {
+				o.Seen(mono.Time(i)*mono.Time(time.Second), host(i), at(you))
+			}
+			if s := o.Standing(mono.Time(time.Minute)); s.Mapping != c.mapping || s.Outside4.String() != c.outside {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// A machine with the outside address may still be told of another port.
+func TestOnlyPortTranslated(t *testing.T) {
+	r := newRig(t, box{})
+	for i := range 3 {
+		r.o.Seen(r.now, host(i), netip.AddrPortFrom(outsideAddr, 7000))
+	}
+	r.want("another port", func(s reach.Standing) bool { return s.Translated && !s.PortKept })
 }
 
 // When all say something else, the node has moved: within a few words.
@@ -192,11 +298,11 @@ func TestOutsideChanges(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, box{outside: outsideAddr, mapping: c.mapping, filter: eim})
-			r.askMany(0, 9)
+			r.askMany(0, 12)
 			r.wait(10*time.Second, true)
 			before := r.standing()
 			r.box.mappings, r.box.permits, r.box.outside = nil, nil, c.addr
-			for i := range 5 {
+			for i := range 4 {
 				r.o.Contacted(r.now, host(i))
 				r.o.Seen(r.now, host(i), r.box.out(r.now, r.local, host(i)))
 			}
@@ -262,6 +368,10 @@ func TestStrangers(t *testing.T) {
 			t.Errorf("%s passes for a stranger", from)
 		}
 	}
+	r.o.Seen(r.now, host(2), netip.MustParseAddrPort("93.184.216.35:7"))
+	if r.o.Arrived(r.now, netip.MustParseAddrPort("93.184.216.35:50000")) {
+		t.Error("an address that may be another one of the same NAT passes for a stranger")
+	}
 	r.want("none of them", func(s reach.Standing) bool { return s.Verdict == 0 && s.Filtering == adm })
 	if !r.o.Arrived(r.now, netip.MustParseAddrPort("20.0.7.8:8466")) {
 		t.Error("a stranger is not known as one")
@@ -269,6 +379,12 @@ func TestStrangers(t *testing.T) {
 	r.want("a stranger", func(s reach.Standing) bool { return s.Verdict == reach.VerdictPublic && s.Filtering == eim })
 	if r.o.Arrived(r.now, netip.MustParseAddrPort("20.0.7.8:9")) {
 		t.Error("one who came before is a stranger again")
+	}
+	r.want("still", func(s reach.Standing) bool { return s.Filtering == eim })
+	r.wait(11*time.Minute, false)
+	r.o.Contacted(r.now, host(9)) // the filters take turns
+	if r.o.Arrived(r.now, netip.MustParseAddrPort("20.0.7.8:8466")) || r.o.Arrived(r.now, host(0)) {
+		t.Error("one who came 11 minutes ago is a stranger again")
 	}
 	if !r.o.Arrived(r.now, netip.MustParseAddrPort("[2a00:1:2:4::1]:8466")) {
 		t.Error("a stranger of another LAN is not known as one")
@@ -323,6 +439,11 @@ func TestContactsOverflow(t *testing.T) {
 // A mapping by a router proves nothing; when strangers come in by it, others are told of it; it ends.
 func TestMapped(t *testing.T) {
 	mapped := netip.AddrPortFrom(outsideAddr, 8466)
+	early := newRig(t, box{outside: outsideAddr, mapping: apdm, filter: apdm})
+	early.o.SetMapped(early.now, mapped, time.Hour)
+	if early.o.Arrived(early.now, netip.AddrPortFrom(outsideAddr, 9)) {
+		t.Error("a neighbour passes for a stranger")
+	}
 	r := newRig(t, box{outside: outsideAddr, mapping: apdm, filter: apdm})
 	r.askMany(0, 6)
 	r.wait(15*time.Second, true)
@@ -338,8 +459,12 @@ func TestMapped(t *testing.T) {
 	r.wait(21*time.Minute, false)
 	r.want("expired", func(s reach.Standing) bool { return s.Verdict == reach.VerdictUnknown && s.Outside4 != mapped })
 
+	r.o.SetMapped(r.now, netip.AddrPortFrom(outsideAddr, 9999), time.Hour)
+	r.o.Arrived(r.now, unmet(8))
+	r.want("proven again", func(s reach.Standing) bool { return s.Verdict == reach.VerdictPublic })
 	r.o.SetMapped(r.now, mapped, time.Hour)
-	r.wait(15*time.Second, true)
+	r.want("another port", func(s reach.Standing) bool { return s.Verdict == reach.VerdictUnknown })
+	r.wait(35*time.Second, true)
 	r.want("it does not work", func(s reach.Standing) bool { return s.Verdict == reach.VerdictHidden && s.Outside4 != mapped })
 	r.o.ClearMapped(r.now)
 	r.want("cleared", func(s reach.Standing) bool { return s.Verdict == reach.VerdictUnknown })

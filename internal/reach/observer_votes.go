@@ -117,17 +117,19 @@ func (f *family) count(now mono.Time) (all int, port, host lead) {
 
 // decide draws conclusions from what networks say, of which you is the last word, and reports whether a settled outside address changed. A majority of those
 // heard in the last minutes decides, of two at least. So do those who said the old one before and now say the same new one, with
-// nobody saying the old one since: a router that started anew is noticed before most words have gone stale.
+// nobody saying the old one since: a router that started anew is noticed
+// long before most words have gone stale.
 func (f *family) decide(now mono.Time, you netip.AddrPort) (changed bool) {
 	all, port, host := f.count(now)
 	moved, to := f.moved(you)
 	switch {
+	case moved:
+		changed = f.settle(to, true, 1)
 	case port.votes >= 2 && 2*port.votes > all:
 		changed = f.settle(port.addr, true, all)
 		f.mapping = EndpointIndependent
-	case moved:
-		changed = f.settle(to, true, 1)
-	case all >= 2 && 3*port.votes <= all || all == 2 && port.votes == 1 && f.mapping == BehaviourUnknown:
+	case all >= 2 && 3*port.votes <= all, all == 2 && port.votes == 1 && f.mapping == BehaviourUnknown,
+		host.votes >= 2 && 2*host.votes > all && host.addr.Addr() != f.outside.Addr():
 		changed = f.scatter(host, all)
 	case !f.outside.IsValid():
 		f.outside = port.addr // the only word there is
