@@ -48,7 +48,7 @@ type commands struct {
 	Relay     relayCmd     `cmd:"" help:"Help stations without listening."`
 	Stations  stationsCmd  `cmd:"" help:"Show the stations that the running node knows."`
 	Status    statusCmd    `cmd:"" help:"Show how the running node is: peers, buffer, rates."`
-	Check     checkCmd     `cmd:"" help:"Test reachability, NAT, port mapping and upload (comes later)."`
+	Check     checkCmd     `cmd:"" help:"Say how others reach the running node, and what to do about it."`
 	Stop      stopCmd      `cmd:"" help:"Ask the running node to leave politely."`
 	Open      openCmd      `cmd:"" help:"Hand a link to the running node, or start one: what the URL scheme calls."`
 	Station   stationCmd   `cmd:"" help:"Keys and settings of stations of your own."`

@@ -4,7 +4,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -42,7 +41,7 @@ func printStatus(w io.Writer, page string, s daemon.Status) error {
 	fmt.Fprintf(t, "node\t%s, up %s, UDP port %d, version %s\n",
 		short(s.NodeID), time.Duration(s.UptimeS)*time.Second, s.UDPPort, s.Version)
 	fmt.Fprintf(t, "page\t%s\n", page)
-	fmt.Fprintf(t, "reachable\t%s\n", s.Reachability)
+	fmt.Fprintf(t, "reachable\t%s: %s\n", s.Reachability, s.NAT.Summary)
 	fmt.Fprintf(t, "hosts\t%d known, %d answering\n", s.Hosts.Known, s.Hosts.Answering)
 	fmt.Fprintf(t, "upload\t%s now%s%s\n", bitRate(s.Upload.UsedBPS),
 		optionalRate(", at most ", s.Upload.BudgetBPS), optionalRate(", measured ", s.Upload.MeasuredBPS))
@@ -112,13 +111,6 @@ func (c *stopCmd) Run(p *program) error {
 	client := daemon.NewClient(c.HTTP)
 	defer client.Close()
 	return client.Stop(p.ctx)
-}
-
-type checkCmd struct{ jsonFlags }
-
-// Run says that there is nothing to run yet.
-func (checkCmd) Run() error {
-	return withHint(errors.New("check is not in this version yet"), "`streamer status` shows what the running node knows")
 }
 
 // short is the beginning of an id, for people.

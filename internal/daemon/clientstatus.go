@@ -10,8 +10,17 @@ type Status struct {
 	UptimeS      int64  `json:"uptime_s"`
 	Reachability string `json:"reachability"`
 	NAT          struct {
-		Mapping   string `json:"mapping"`
-		Filtering string `json:"filtering"`
+		Mapping   string  `json:"mapping"`
+		Filtering string  `json:"filtering"`
+		Outside4  *string `json:"outside_ipv4"`
+		Outside6  *string `json:"outside_ipv6"`
+		PortKept  bool    `json:"port_kept"`
+		PortStep  int     `json:"port_step"`
+		Carrier   bool    `json:"carrier_grade"`
+		Proxies   int     `json:"proxies"`
+		Clients   int     `json:"clients"`
+		Summary   string  `json:"summary"`
+		Advice    string  `json:"advice"`
 	} `json:"nat"`
 	Portmap struct {
 		IPv4 PortmapStatus `json:"ipv4"`

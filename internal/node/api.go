@@ -205,6 +205,22 @@ type Status struct {
 	Counters Counters
 }
 
+// Reachability says in one word how others reach the node: "public", "mapped" (public, by what a router does for it),
+// "punchable" (by introduction), "proxied" (most of them only through others), "unknown".
+func (r *ReachStatus) Reachability() string {
+	switch {
+	case r.Verdict == reach.VerdictPublic && r.Mapped:
+		return "mapped"
+	case r.Verdict == reach.VerdictPublic:
+		return "public"
+	case r.Verdict != reach.VerdictHidden:
+		return "unknown"
+	case r.Mapping == reach.EndpointIndependent || r.Step != 0 || !r.Translated:
+		return "punchable"
+	}
+	return "proxied"
+}
+
 // ReachStatus is how a node and others meet.
 type ReachStatus struct {
 	reach.Standing

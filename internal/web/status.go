@@ -4,6 +4,7 @@ package web
 
 import (
 	"cmp"
+	"net/netip"
 	"time"
 
 	"streamer/internal/identity"
@@ -26,9 +27,19 @@ type statusJSON struct {
 	Tuned        []tunedJSON `json:"tuned"`
 }
 
+// natJSON is what is known of routers and firewalls between the node and others: RFC 4787's words, and words for people.
 type natJSON struct {
-	Mapping   string `json:"mapping"`
-	Filtering string `json:"filtering"`
+	Mapping   string  `json:"mapping"`
+	Filtering string  `json:"filtering"`
+	Outside4  *string `json:"outside_ipv4"`
+	Outside6  *string `json:"outside_ipv6"`
+	PortKept  bool    `json:"port_kept"`
+	PortStep  int     `json:"port_step"`
+	Carrier   bool    `json:"carrier_grade"`
+	Proxies   int     `json:"proxies"`
+	Clients   int     `json:"clients"`
+	Summary   string  `json:"summary"`
+	Advice    string  `json:"advice"`
 }
 
 type portmapJSON struct {
@@ -113,8 +124,8 @@ const unknown = "unknown"
 func newStatus(s Snapshot) statusJSON {
 	j := statusJSON{
 		Version: s.Version, NodeID: s.Node.NodeID.String(), UDPPort: s.UDPPort, Uptime: int64(s.Uptime / time.Second),
-		Reachability: cmp.Or(s.Reachability, unknown),
-		NAT:          natJSON{cmp.Or(s.Mapping, unknown), cmp.Or(s.Filtering, unknown)},
+		Reachability: s.Node.Reach.Reachability(),
+		NAT:          newNAT(&s.Node.Reach),
 		Portmap:      portmapJSON{newPortmap(s.Portmap.IPv4), newPortmap(s.Portmap.IPv6)},
 		Upload:       uploadJSON{Used: s.Node.Upload.UsedBPS},
 		Hosts:        hostsJSON{s.HostsKnown, s.HostsAlive},
@@ -134,6 +145,21 @@ func newStatus(s Snapshot) statusJSON {
 		j.Tuned = append(j.Tuned, newTuned(t, about[t.ID]))
 	}
 	return j
+}
+
+func newNAT(r *node.ReachStatus) natJSON {
+	j := natJSON{Mapping: r.Mapping.String(), Filtering: r.Filtering.String(), PortKept: r.PortKept, PortStep: r.Step,
+		Carrier: r.Carrier, Proxies: len(r.Proxies), Clients: r.Clients, Outside4: address(r.Outside4), Outside6: address(r.Outside6)}
+	j.Summary, j.Advice = r.Words()
+	return j
+}
+
+func address(a netip.AddrPort) *string {
+	if !a.IsValid() {
+		return nil
+	}
+	s := a.String()
+	return &s
 }
 
 func newPortmap(p PortmapState) portmapStateJSON {

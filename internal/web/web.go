@@ -51,9 +51,6 @@ type Snapshot struct {
 	Version      string
 	UDPPort      int
 	Uptime       time.Duration
-	Reachability string // public, mapped, punchable, proxied, blocked; "" is unknown
-	Mapping      string // of the NAT, in RFC 4787's words; "" is unknown
-	Filtering    string // likewise
 	Portmap      Portmap
 	HostsKnown   int
 	HostsAlive   int // of them, answering

@@ -23,6 +23,7 @@ import (
 
 	"streamer/internal/identity"
 	"streamer/internal/node"
+	"streamer/internal/reach"
 	"streamer/internal/web"
 )
 
@@ -76,11 +77,15 @@ func snapshot() web.Snapshot {
 		RTT: 40 * time.Millisecond, LAN: true,
 	}
 	return web.Snapshot{
-		Version: "1.2.3", UDPPort: 8466, Uptime: 90 * time.Second, Reachability: "public",
-		Mapping: "endpoint-independent", Filtering: "address-dependent", HostsKnown: 7, HostsAlive: 3,
+		Version: "1.2.3", UDPPort: 8466, Uptime: 90 * time.Second,
+		HostsKnown: 7, HostsAlive: 3,
 		Portmap: web.Portmap{IPv4: web.PortmapState{State: "mapped", Protocol: "PCP", External: "192.0.2.1:8466", Words: "open"}},
 		Node: node.Status{
 			NodeID: identity.NewNodeKey([32]byte{3}).Public(), Peers: 2,
+			Reach: node.ReachStatus{Clients: 2, Standing: reach.Standing{
+				Verdict: reach.VerdictPublic, Translated: true, Mapping: reach.EndpointIndependent, Filtering: reach.AddressDependent,
+				PortKept: true, Outside4: netip.MustParseAddrPort("192.0.2.1:8466"),
+			}},
 			Upload: node.UploadStatus{BudgetBPS: 2_000_000, MeasuredBPS: 3_000_000, UsedBPS: 500_000},
 			Tuned: []node.StationStatus{{
 				ID: stationID, Role: node.RoleListener, OnAir: true, BitrateBPS: 128_000, Hops: 2, Buffer: 3500 * time.Millisecond,
@@ -184,7 +189,9 @@ func TestStatus(t *testing.T) {
 	node3, node2 := identity.NewNodeKey([32]byte{3}).Public().String(), identity.NewNodeKey([32]byte{2}).Public().String()
 	peer := `{"node_id":"` + node2 + `","addr":"[2001:db8::1]:8466","classes":[0,5,10,15],"rtt_ms":40,"lan":true}`
 	want := decode(t, `{"version":"1.2.3","node_id":"`+node3+`","udp_port":8466,"uptime_s":90,"reachability":"public",
-		"nat":{"mapping":"endpoint-independent","filtering":"address-dependent"},
+		"nat":{"mapping":"endpoint-independent","filtering":"address-dependent","outside_ipv4":"192.0.2.1:8466","outside_ipv6":null,
+		"port_kept":true,"port_step":0,"carrier_grade":false,"proxies":0,"clients":2,
+		"summary":"Others reach you directly.","advice":"Nothing to do."},
 		"portmap":{"ipv4":{"state":"mapped","protocol":"PCP","external":"192.0.2.1:8466","words":"open"},
 		"ipv6":{"state":"off","protocol":null,"external":null,"words":""}},
 		"upload":{"budget_bps":2000000,"measured_bps":3000000,"used_bps":500000},"hosts":{"known":7,"answering":3},
@@ -198,7 +205,7 @@ func TestStatus(t *testing.T) {
 	}
 	s.backend.set(func(snap *web.Snapshot) {
 		snap.Node.Upload = node.UploadStatus{BudgetBPS: node.UploadAuto}
-		snap.Node.Tuned[0].Hops, snap.Node.Tuned[0].Lag, snap.Reachability, snap.Mapping = -1, 0, "", ""
+		snap.Node.Tuned[0].Hops, snap.Node.Tuned[0].Lag, snap.Node.Reach = -1, 0, node.ReachStatus{}
 	})
 	got = decode(t, text(t, s.ask(t, "GET", "/api/v1/status", "")))
 	tuned := got["tuned"].([]any)[0].(map[string]any)
