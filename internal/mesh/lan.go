@@ -91,7 +91,7 @@ func (s *Station) keepNear(now mono.Time, out *Output) {
 		if !p.near {
 			continue
 		}
-		if near++; now >= s.near.sayAt && p.open && !p.gone {
+		if near++; now >= s.near.sayAt && p.open && !p.gone && !p.isChild() {
 			s.sayPath(p, out)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"streamer/internal/identity"
-	"streamer/internal/mono"
 	"streamer/internal/node"
 	"streamer/internal/wire"
 )
@@ -113,7 +112,7 @@ func (h *home) fetcher() *wireNode {
 	return best
 }
 
-// heard checks that nobody missed anything and returns the most that anybody is behind, in chunks.
+// heard checks that nobody missed anything.
 func (h *home) heard() {
 	h.t.Helper()
 	for _, n := range h.listeners {
@@ -157,17 +156,20 @@ func TestOneFetchesForTheLAN(t *testing.T) {
 		uploads []int64
 		pause   time.Duration // between one listener and the next
 		met     bool          // they know of each other before they tune in
+		loss    int           // per mille, of all
 	}{
-		{"one after the other", 2, []int64{auto, auto, auto, auto, auto}, 2 * time.Second, true},
-		{"all at once", 2, []int64{auto, auto, auto, auto, auto}, 0, true},
-		{"beacons come last", 2, []int64{auto, auto, auto, auto, auto}, 0, false},
-		{"the source alone outside", 0, []int64{auto, auto, auto, auto, auto}, 0, true},
-		{"small uploads", 2, []int64{400_000, 400_000, 400_000, 400_000, 400_000}, 0, true},
-		{"some give nothing", 2, []int64{0, auto, 0, auto, 0}, 0, true},
-		{"two", 2, []int64{auto, auto}, 0, false},
+		{"one after the other", 2, []int64{auto, auto, auto, auto, auto}, 2 * time.Second, true, 0},
+		{"all at once", 2, []int64{auto, auto, auto, auto, auto}, 0, true, 0},
+		{"beacons come last", 2, []int64{auto, auto, auto, auto, auto}, 0, false, 0},
+		{"the source alone outside", 0, []int64{auto, auto, auto, auto, auto}, 0, true, 0},
+		{"small uploads", 2, []int64{400_000, 400_000, 400_000, 400_000, 400_000}, 0, true, 0},
+		{"some give nothing", 2, []int64{0, auto, 0, auto, 0}, 0, true, 0},
+		{"two", 2, []int64{auto, auto}, 0, false, 0},
+		{"loss", 2, []int64{auto, auto, auto, auto, auto}, 0, true, 30},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHome(t, c.relays, c.uploads...)
+			h.loss = c.loss
 			if c.met {
 				h.beacons()
 			}
@@ -186,7 +188,7 @@ func TestOneFetchesForTheLAN(t *testing.T) {
 			t.Logf("one fetches after %v", h.now.Sub(begun))
 			h.play(5 * time.Second)
 			streams := h.streams(time.Minute)
-			if got := h.outside(); got != wire.Classes || streams > 1.25 {
+			if got := h.outside(); got != wire.Classes || streams > 1.2 {
 				t.Errorf("%d classes and %.3f streams cross the router", got, streams)
 				h.log()
 			}
@@ -242,5 +244,3 @@ func (h *home) unfed() bool {
 	}
 	return false
 }
-
-var _ mono.Time
