@@ -16,7 +16,7 @@ udp, ingest, playback, web  < daemon
 lan, dht, portmap           < daemon
 sim, daemon, demo           < cmd/streamer
 node, codec                 < lab/load
-lab/netlab, lab/tools, lab/players < lab, lab/sources
+lab/netlab, lab/tools, lab/players < lab, lab/nat, lab/sources
 NONE                        < demo/generate, archtest, dht/swarm
 `
 

@@ -58,6 +58,12 @@ func (c Counts) Sub(earlier Counts) Counts {
 	}
 }
 
+// Traffic is what one host sent to another.
+type Traffic struct {
+	Packets uint64
+	First   time.Time // of the first packet; the zero Time: there was none
+}
+
 // A meter finds the busiest window of what a host sends.
 type meter struct {
 	window time.Duration

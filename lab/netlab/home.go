@@ -154,6 +154,18 @@ func (h *Home) Behaviour() Behaviour {
 	return b
 }
 
+// Outside is the outermost router: the home's, or its carrier's. The internet sees its addresses, except those of hosts with
+// public ones.
+func (h *Home) Outside() *Host {
+	if h.config.Carrier != nil {
+		return h.config.Carrier.Outside()
+	}
+	return h.Router
+}
+
+// Kind is what the home's own router does.
+func (h *Home) Kind() Kind { return h.config.Kind }
+
 // Host adds a host to the home's LAN.
 func (h *Home) Host(tb testing.TB, name string) *Host {
 	tb.Helper()

@@ -35,6 +35,7 @@ type Host struct {
 	up, down       *path
 	cut            bool
 	sent, received Counts
+	sentTo         map[*Host]Traffic
 	meter          *meter
 }
 
@@ -55,8 +56,9 @@ func newHost(n *Network, plan hostPlan) (*Host, error) {
 	}
 	h := &Host{
 		Name: plan.name, net: n, thread: t, device: plan.device, addrs: plan.addrs, home: plan.home, tun: -1,
-		up:   newPath(n.seed, plan.name+" up", plan.up),
-		down: newPath(n.seed, plan.name+" down", plan.down),
+		sentTo: map[*Host]Traffic{},
+		up:     newPath(n.seed, plan.name+" up", plan.up),
+		down:   newPath(n.seed, plan.name+" down", plan.down),
 	}
 	err = t.do(func() error {
 		if plan.home != nil {
@@ -193,6 +195,13 @@ func (h *Host) Sent() Counts {
 	h.net.router.mu.Lock()
 	defer h.net.router.mu.Unlock()
 	return h.sent
+}
+
+// SentTo is what the host sent to one other on the internet since it began, lost packets included.
+func (h *Host) SentTo(other *Host) Traffic {
+	h.net.router.mu.Lock()
+	defer h.net.router.mu.Unlock()
+	return h.sentTo[other]
 }
 
 // Received is what arrived at the host since it began.

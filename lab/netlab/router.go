@@ -146,7 +146,14 @@ func (r *router) receive(h *Host) {
 		if h.meter != nil {
 			h.meter.add(now, size)
 		}
-		switch p.to = r.routes[dst]; {
+		if p.to = r.routes[dst]; p.to != nil {
+			to := h.sentTo[p.to]
+			if to.Packets++; to.Packets == 1 {
+				to.First = time.Now()
+			}
+			h.sentTo[p.to] = to
+		}
+		switch {
 		case h.cut:
 			h.sent.drop(dropDown)
 			r.give(p)

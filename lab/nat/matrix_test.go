@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+
+//go:build lab && linux
+
+package nat
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"streamer/lab/netlab"
+)
+
+const (
+	worldHosts   = 4 // public ones, that carry no audio unless they are asked
+	meetingLimit = 12 * time.Second
+	lonelyLimit  = 6 * time.Second // a pair that may not meet is given up after this time, when it has audio
+	batchPairs   = 8               // at the same time
+	runsLong     = 20
+)
+
+// A place is where a node can stand.
+type place struct {
+	name    string
+	kind    netlab.Kind
+	carrier bool // on top
+}
+
+// places are the rows and columns of the matrix.
+func places() []place {
+	list := []place{{"public", netlab.Public, false}}
+	nats := []netlab.Kind{
+		netlab.FullCone, netlab.AddressRestricted, netlab.PortRestricted, netlab.SymmetricSequential, netlab.SymmetricRandom,
+	}
+	for _, k := range nats {
+		list = append(list, place{k.String(), k, false})
+	}
+	for _, k := range nats {
+		list = append(list, place{"carrier over " + k.String(), k, true})
+	}
+	return append(list, place{netlab.IPv6Stateful.String(), netlab.IPv6Stateful, false}, place{netlab.DualStack.String(), netlab.DualStack, false})
+}
+
+// home builds such a place.
+func (p place) home(t *testing.T, n *netlab.Network, name string) *netlab.Home {
+	t.Helper()
+	c := netlab.HomeConfig{Kind: p.kind, Up: line}
+	if p.carrier {
+		c.Carrier = n.Carrier(t, name+" carrier", netlab.HomeConfig{Kind: netlab.RandomPort, Up: line})
+		c.Up = netlab.Line{}
+	}
+	return n.Home(t, name+" router", c)
+}
+
+// line makes round trips of 40 ms between any two.
+var line = netlab.Line{Delay: 20 * time.Millisecond}
+
+// permitted tells whether two may meet, of whatever use birthday guessing were: RFC 4787 in one table.
+func permitted(a, b *netlab.Home) bool {
+	if a.Kind().HasIPv6() && b.Kind().HasIPv6() {
+		return true // a stateful firewall lets in who is expected
+	}
+	if !a.Kind().HasIPv4() || !b.Kind().HasIPv4() {
+		return false
+	}
+	return opens(a.Behaviour(), b.Behaviour()) || opens(b.Behaviour(), a.Behaviour())
+}
+
+// opens tells whether a can wait for b at a known address, having opened its filter for b.
+func opens(a, b netlab.Behaviour) bool {
+	if a.Mapping != netlab.EndpointIndependent {
+		return false
+	}
+	return a.Filtering < netlab.AddressAndPortDependent || // b's port may be any
+		b.Mapping == netlab.EndpointIndependent || b.Ports == netlab.PortsSequential // it is known, or predicted
+}
+
+// A pair is a broadcaster in one place and a listener in another.
+type pair struct{ source, listener place }
+
+// A meeting is what came of a pair.
+type meeting struct {
+	pair
+	permitted bool
+	direct    bool          // the broadcaster feeds the listener
+	audio     bool          // the listener has audio, from whomever
+	took      time.Duration // from the start of the listener until it is fed by the broadcaster
+	punching  time.Duration // the same from the first packet between the two
+	packets   uint64        // between the two until then, in both directions
+	dir       string        // where the logs are
+}
+
+// A couple is a pair at work.
+type couple struct {
+	meeting
+	homes            [2]*netlab.Home
+	source, listener *node
+}
+
+// meet lets pairs meet, each alone in its homes, all at the same time in one world.
+func meet(t *testing.T, seed uint64, pairs []pair) []meeting {
+	t.Helper()
+	n := netlab.New(t, seed)
+	music := newMusic(t, n, 64, 30*time.Second)
+	world := newWorld(t, n, worldHosts)
+	couples := make([]*couple, len(pairs))
+	for i, p := range pairs {
+		c := &couple{meeting: meeting{pair: p, dir: n.Dir}}
+		name := fmt.Sprintf("source%02d", i)
+		c.homes[0] = p.source.home(t, n, name)
+		c.source = launch(t, c.homes[0].Host(t, name), name, append([]string{"broadcast", music, "--name", name}, world.seeds...)...)
+		couples[i] = c
+	}
+	for _, c := range couples {
+		awaitReady(t, c.source)
+		await(t, 30*time.Second, c.source.Name+" knows how it can be reached", func() bool {
+			var st status
+			return c.source.get("/api/v1/status", &st) == nil && (st.NAT.Proxies > 0 || st.Reachability == "public")
+		})
+	}
+	for i, c := range couples {
+		name := fmt.Sprintf("listener%02d", i)
+		c.homes[1] = c.pair.listener.home(t, n, name)
+		c.permitted = permitted(c.homes[0], c.homes[1])
+		c.listener = launch(t, c.homes[1].Host(t, name), name,
+			append([]string{"listen", c.source.link(), "--player", "none"}, world.seeds...)...)
+	}
+	var wg sync.WaitGroup
+	list := make([]meeting, len(couples))
+	for i, c := range couples {
+		awaitReady(t, c.listener)
+		wg.Go(func() {
+			c.watch()
+			list[i] = c.meeting
+		})
+	}
+	wg.Wait()
+	return list
+}
+
+// watch looks at a couple until they have met, or have had their time.
+func (c *couple) watch() {
+	var st status
+	if c.source.get("/api/v1/status", &st) != nil {
+		return
+	}
+	for !c.direct {
+		now := time.Now()
+		s := c.listener.tuned()
+		c.audio = c.audio || s.BufferMS > 0
+		if slices.ContainsFunc(s.Parents, func(p peerStatus) bool { return p.NodeID == st.NodeID }) {
+			c.direct, c.took = true, now.Sub(c.listener.began)
+			there, back := c.homes[0].Outside().SentTo(c.homes[1].Outside()), c.homes[1].Outside().SentTo(c.homes[0].Outside())
+			c.packets = there.Packets + back.Packets
+			first := there.First
+			if !back.First.IsZero() && back.First.Before(first) || first.IsZero() {
+				first = back.First
+			}
+			c.punching = now.Sub(first)
+		}
+		age := time.Since(c.listener.began)
+		if age > meetingLimit || age > lonelyLimit && !c.permitted && c.audio {
+			return
+		}
+		<-time.After(15 * time.Millisecond)
+	}
+	for !c.audio && time.Since(c.listener.began) < meetingLimit {
+		c.audio = c.listener.tuned().BufferMS > 0
+		<-time.After(15 * time.Millisecond)
+	}
+}
+
+// A world is the hosts that strangers reach.
+type world struct {
+	nodes []*node
+	seeds []string // the flags that tell of them
+}
+
+// newWorld starts public hosts that know each other.
+func newWorld(t *testing.T, n *netlab.Network, hosts int) *world {
+	t.Helper()
+	w := &world{}
+	for i := range hosts {
+		name := fmt.Sprintf("world%d", i)
+		args := append([]string{"run", "--seed-only"}, w.seeds...)
+		nd := launch(t, n.Host(t, name, line, netlab.Line{}), name, args...)
+		awaitReady(t, nd)
+		w.nodes = append(w.nodes, nd)
+		if i == 0 {
+			w.seeds = []string{"--seed", nd.addr(), "--seed", nd.addr6()}
+		}
+	}
+	return w
+}
+
+// TestPairs is the short version of the matrix: pairs of which each is a way of meeting of its own.
+func TestPairs(t *testing.T) {
+	at := func(name string) place {
+		i := slices.IndexFunc(places(), func(p place) bool { return p.name == name })
+		if i < 0 {
+			t.Fatalf("no place %q", name)
+		}
+		return places()[i]
+	}
+	var pairs []pair
+	for _, names := range [][2]string{
+		{"port-restricted", "port-restricted"},
+		{"full cone", "symmetric random"},
+		{"symmetric random", "address-restricted"},
+		{"port-restricted", "symmetric sequential"},
+		{"carrier over port-restricted", "port-restricted"},
+		{"IPv6 stateful", "dual stack"},
+		{"symmetric random", "symmetric random"},
+		{"port-restricted", "IPv6 stateful"},
+	} {
+		pairs = append(pairs, pair{at(names[0]), at(names[1])})
+	}
+	for _, m := range meet(t, 1, pairs) {
+		t.Log(m)
+		if m.permitted && !m.direct || !m.audio {
+			t.Errorf("%s and %s: permitted %v, met %v, audio %v", m.source.name, m.listener.name, m.permitted, m.direct, m.audio)
+		}
+	}
+}
+
+func (m meeting) String() string {
+	what := "did not meet"
+	if m.direct {
+		what = fmt.Sprintf("met after %v, punching %v, %d packets", m.took.Round(time.Millisecond), m.punching.Round(time.Millisecond), m.packets)
+	}
+	return fmt.Sprintf("%s -> %s: %s; permitted %v, audio %v", m.source.name, m.listener.name, what, m.permitted, m.audio)
+}
+
+// TestMatrix is every pair, in the long run many times, and writes docs/results/nat.md. LAB_NAT_RUNS changes how many.
+func TestMatrix(t *testing.T) {
+	if !long {
+		t.Skip("LAB_LONG is not set; TestPairs is the short version")
+	}
+	runs := runsLong
+	if s := os.Getenv("LAB_NAT_RUNS"); s != "" {
+		if _, err := fmt.Sscan(s, &runs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var todo []pair
+	for range runs {
+		for _, a := range places() {
+			for _, b := range places() {
+				todo = append(todo, pair{a, b})
+			}
+		}
+	}
+	results := map[pair][]meeting{}
+	for i, batch := range slices.Collect(slices.Chunk(todo, batchPairs)) {
+		t.Run(fmt.Sprintf("batch%03d", i), func(t *testing.T) {
+			for _, m := range meet(t, uint64(i), batch) {
+				results[m.pair] = append(results[m.pair], m)
+				if m.permitted && !m.direct || !m.audio {
+					t.Errorf("%v", m)
+				}
+			}
+		})
+	}
+	page := matrixPage(results, runs)
+	t.Log("\n" + page)
+	if err := os.WriteFile(filepath.Join("..", "..", "docs", "results", "nat.md"), []byte(page), 0o644); err != nil {
+		t.Error(err)
+	}
+}
+
+// matrixPage is docs/results/nat.md.
+func matrixPage(results map[pair][]meeting, runs int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Through NATs and firewalls
+
+A broadcaster behind one router (rows), a listener behind another (columns), %d public hosts in the world, round trips of 40 ms,
+%d runs of each pair, each with new nodes and new routers. [The lab](../lab.md) proves what each router does before. A cell says in
+how many runs the broadcaster fed the listener itself, of how many; **bold** where that has to be always, since the two may meet by
+RFC 4787 and by port prediction. The rest plays by way of others, or not at all: then there is a "silent" in the cell.
+
+`, worldHosts, runs)
+	b.WriteString("| |")
+	for i := range places() {
+		fmt.Fprintf(&b, " %d |", i+1)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(places())) + "\n")
+	var permitted, direct, all, silent int
+	var took, punching []time.Duration
+	var packets []uint64
+	for i, a := range places() {
+		fmt.Fprintf(&b, "| %d %s |", i+1, a.name)
+		for _, c := range places() {
+			cell := results[pair{a, c}]
+			met, mute := 0, 0
+			for _, m := range cell {
+				if m.direct {
+					met++
+					took, punching, packets = append(took, m.took), append(punching, m.punching), append(packets, m.packets)
+				}
+				if !m.audio {
+					mute++
+				}
+			}
+			text := fmt.Sprintf("%d/%d", met, len(cell))
+			if len(cell) > 0 && cell[0].permitted {
+				permitted, direct = permitted+len(cell), direct+met
+				text = "**" + text + "**"
+			}
+			if mute > 0 {
+				text += fmt.Sprintf(" %d silent", mute)
+			}
+			all, silent = all+len(cell), silent+mute
+			fmt.Fprintf(&b, " %s |", text)
+		}
+		b.WriteString("\n")
+	}
+	slices.Sort(took)
+	slices.Sort(punching)
+	slices.Sort(packets)
+	fmt.Fprintf(&b, `
+| What | |
+|---|---|
+| permitted pairs that met | %d of %d runs |
+| pairs with audio | %d of %d runs |
+`, direct, permitted, all-silent, all)
+	if len(took) > 0 {
+		at := func(list []time.Duration, percent int) time.Duration {
+			return list[(len(list)-1)*percent/100].Round(time.Millisecond)
+		}
+		fmt.Fprintf(&b, `| from the listener's start to being fed by the broadcaster, median, 95th percentile, most | %v, %v, %v |
+| the same from the first packet between the two | %v, %v, %v |
+| IP packets between the two until then, median, 95th percentile, most | %d, %d, %d |
+`, at(took, 50), at(took, 95), at(took, 100), at(punching, 50), at(punching, 95), at(punching, 100),
+			packets[(len(packets)-1)/2], packets[(len(packets)-1)*95/100], packets[len(packets)-1])
+	}
+	fmt.Fprintf(&b, "\n%s, with `LAB_LONG=1 go test -tags lab -timeout 3h -run '^TestMatrix$' -count 1 -v ./lab/nat/` as root on %s.\n",
+		time.Now().Format("2 January 2006"), machine())
+	return b.String()
+}
