@@ -125,7 +125,7 @@ func (d *Daemon) openNode() error {
 	d.loop.rec = rec
 	d.loop.aside = newSealer(aside)
 	d.stations = newStations(d.loop, d.log)
-	d.discovery = newDiscovery(d.loop, &d.opts, d.log)
+	d.discovery = newDiscovery(d.loop, &d.opts, uint16(conn.Port()), d.log)
 	d.ports = newPortMapping(d.loop, &d.opts, uint16(conn.Port()), d.log)
 	d.loop.notice = d.stations.notice
 	return nil

@@ -35,6 +35,7 @@ var PresetSeeds = []string{}
 type discovery struct {
 	loop  *loop
 	log   *slog.Logger
+	port  uint16 // UDP, of the node
 	seeds []string
 	path  string            // of the hosts; "": nothing is kept
 	kept  gossip.Saved      // from the last run
@@ -71,8 +72,8 @@ func (d *discovery) runLAN(ctx context.Context, self identity.NodeID, port int) 
 }
 
 // newDiscovery reads what the last run kept. A damaged file is left as it is, and this run keeps nothing.
-func newDiscovery(l *loop, o *Options, log *slog.Logger) *discovery {
-	d := &discovery{loop: l, log: log, seeds: append(slices.Clip(o.Seeds), PresetSeeds...)}
+func newDiscovery(l *loop, o *Options, port uint16, log *slog.Logger) *discovery {
+	d := &discovery{loop: l, log: log, port: port, seeds: append(slices.Clip(o.Seeds), PresetSeeds...)}
 	if o.Record != "" {
 		return d // a record begins with a node that knows nobody
 	}

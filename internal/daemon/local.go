@@ -42,12 +42,13 @@ func (d *discovery) tellLocal(ctx context.Context) {
 	if slices.Equal(addrs, d.local.Addrs) && slices.Equal(networks, d.local.Prefixes) {
 		return
 	}
-	d.local = node.LocalCommand{Addrs: addrs, Prefixes: networks}
+	d.local = node.LocalCommand{Addrs: addrs, Prefixes: networks, Port: d.port}
 	d.command(ctx, d.local)
 }
 
 // local writes addresses and networks as counts and addresses; a network's length is in the place of a port.
 func (r *Recorder) local(c node.LocalCommand) {
+	r.uvarint(uint64(c.Port))
 	r.uvarint(uint64(len(c.Addrs)))
 	for _, a := range c.Addrs {
 		r.addr(netip.AddrPortFrom(a, 0))
@@ -59,6 +60,7 @@ func (r *Recorder) local(c node.LocalCommand) {
 }
 
 func (f *fields) local() (c node.LocalCommand) {
+	c.Port = uint16(f.uvarint())
 	for range min(f.uvarint(), peersMax) {
 		c.Addrs = append(c.Addrs, f.addr().Addr())
 	}

@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"time"
 
 	"streamer/internal/identity"
 	"streamer/internal/mono"
@@ -48,6 +49,7 @@ const (
 	entryMeet
 	entryAddPeers
 	entryLocal
+	entryMapped
 )
 
 // Seeds are all randomness that a node gets: equal seeds and equal calls give equal output. They are SECRET.
@@ -186,6 +188,10 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 	case node.LocalCommand:
 		r.begin(now, entryLocal)
 		r.local(c)
+	case node.MappedCommand:
+		r.begin(now, entryMapped)
+		r.addr(c.Outside)
+		r.uvarint(uint64(c.Lifetime / time.Second))
 	default:
 		panic(fmt.Sprintf("daemon: the recorder does not know %T", c))
 	}

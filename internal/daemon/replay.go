@@ -177,6 +177,8 @@ func parseEntry(b []byte, before mono.Time) (entry, error) {
 		e.command = f.meet()
 	case entryLocal:
 		e.command = f.local()
+	case entryMapped:
+		e.command = node.MappedCommand{Outside: f.addr(), Lifetime: time.Duration(min(f.uvarint(), 1<<32)) * time.Second}
 	default:
 		return entry{}, ErrRecord
 	}

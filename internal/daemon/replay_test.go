@@ -31,8 +31,11 @@ func someCalls() []any {
 		node.WallClockCommand{UnixMilli: 1_800_000_000_000},
 		node.UploadCommand{BPS: 1_000_000},
 		node.LocalCommand{
+			Port:  8466,
 			Addrs: []netip.Addr{netip.MustParseAddr("192.168.1.7")}, Prefixes: []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")},
 		},
+		node.MappedCommand{Outside: peers[0], Lifetime: 2 * time.Hour},
+		node.MappedCommand{},
 		node.MeetCommand{
 			Seeds: peers,
 			Hosts: []wire.Host{{Addr: peers[0], Node: identity.NewNodeKey([32]byte{7}).Public()}},

@@ -243,6 +243,9 @@ func (n *Node) Save() gossip.Saved {
 func (n *Node) restore(now mono.Time, c RestoreCommand) {
 	if n.finder.gossip != nil {
 		n.finder.gossip.Restore(now, c.Saved)
+		for _, h := range c.Saved.Hosts {
+			n.meeting.reach.Observer().Contacted(now, h.Addr) // the router may remember
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 type LocalCommand struct {
 	Addrs    []netip.Addr
 	Prefixes []netip.Prefix
+	Port     uint16 // UDP, of the node; 0 unknown
 }
 
 func (LocalCommand) command() {}
@@ -48,6 +49,7 @@ func (n *Node) setLocal(now mono.Time, c LocalCommand) {
 	l := &n.local
 	l.known = true
 	l.addrs = append(l.addrs[:0], c.Addrs[:min(len(c.Addrs), LocalMax)]...)
+	n.meeting.reach.Observer().SetLocal(now, l.addrs, c.Port)
 	l.prefixes = l.prefixes[:0]
 	for _, p := range c.Prefixes[:min(len(c.Prefixes), LocalMax)] {
 		if p.IsValid() {

@@ -24,6 +24,7 @@ type ReachConfig struct {
 const (
 	carriedMax  = 4
 	carryLonely = 30 * time.Second // without anybody who is fed, before such a station is left
+	contactsAge = 5 * time.Minute  // then the peers of links are noted as contacted again
 	carryAfter  = 2 * time.Second  // without a parent, before others are asked to relay
 )
 
@@ -31,7 +32,8 @@ const (
 type meeting struct {
 	reach  *reach.Reach
 	out    reach.Output
-	mapped bool // by a router
+	mapped bool      // by a router
+	noted  mono.Time // when the peers of links were noted as contacted
 }
 
 func (n *Node) initReach(now mono.Time) {
@@ -89,6 +91,12 @@ func (n *Node) runReach(now mono.Time, out *Output) {
 		}
 	}
 	r.SetCarried(now, carried, &n.meeting.out)
+	if now.Sub(n.meeting.noted) >= contactsAge {
+		n.meeting.noted = now
+		for _, info := range n.links.All() {
+			r.Observer().Contacted(now, info.Addr)
+		}
+	}
 	r.Advance(now, &n.meeting.out)
 	n.reviewCarried(now, out)
 	n.drainReach(now, out)
