@@ -24,6 +24,7 @@ type simCmd struct {
 	Bitrate    rate          `env:"-" help:"Of the audio, like 128k."`
 	Homes      string        `env:"-" placeholder:"KINDS" help:"Of nat: kinds of home with their weights, like port-restricted:2,symmetric-random."`
 	SourceHome string        `env:"-" placeholder:"KIND" default:"port-restricted" help:"Of nat: the kind of home that the broadcaster has."`
+	Matrix     int           `env:"-" default:"0" help:"Of nat: instead, so many runs of each pair of kinds of home, all unless --homes names some."`
 	Explain    int           `env:"-" default:"0" help:"Tell of so many listeners why their first late or missing chunk was late or missing."`
 	JSON       string        `env:"-" placeholder:"FILE" help:"Write the results as JSON; - for standard output."`
 	Trace      string        `env:"-" placeholder:"FILE" help:"Write a JSON line for each call, datagram and notice."`
@@ -34,6 +35,9 @@ func (c *simCmd) Run(p *program) (err error) {
 	which := sim.Builtins()
 	if b, ok := findDiscovery(c.Scenario); ok {
 		return c.discovery(p, b)
+	}
+	if c.Matrix > 0 {
+		return c.matrix(p)
 	}
 	if c.Scenario != "" {
 		b, ok := sim.Find(c.Scenario)
@@ -110,28 +114,6 @@ func (c *simCmd) one(p *program, b sim.Builtin, trace io.Writer) (sim.Result, er
 	}
 	_, err = fmt.Fprintln(p.stdout)
 	return r, err
-}
-
-// natSource is the broadcaster's home when --source-home does not say.
-const natSource = "port-restricted"
-
-// make returns a scenario as the flags have it.
-func (c *simCmd) make(b sim.Builtin) (sim.Scenario, error) {
-	if b.Name != "nat" {
-		return b.Make(c.Nodes), nil
-	}
-	mix := sim.MixDefault()
-	if c.Homes != "" {
-		var err error
-		if mix, err = sim.MixOf(c.Homes); err != nil {
-			return sim.Scenario{}, usageError{err}
-		}
-	}
-	s, err := sim.NATHomes(c.Nodes, c.SourceHome, mix)
-	if err != nil {
-		return s, usageError{err}
-	}
-	return s, nil
 }
 
 // repeat is the command that repeats a run.

@@ -50,8 +50,9 @@ type Result struct {
 
 	NAT *NATResult `json:"nat,omitempty"` // where boxes stand between hosts
 
-	Failures  []string `json:"failures"`
-	Explained []string `json:"explained,omitempty"`
+	Failures  []string  `json:"failures"`
+	Broken    []Failure `json:"-"` // the same
+	Explained []string  `json:"explained,omitempty"`
 }
 
 // Conditions are what a figure is worth nothing without.
@@ -92,6 +93,7 @@ func (w *World) result() Result {
 	r.Overhead = ratio(m.allIP, m.payload) - 1
 	for _, f := range w.failures {
 		r.Failures = append(r.Failures, f.String())
+		r.Broken = append(r.Broken, f)
 	}
 	for _, f := range w.explained {
 		r.Explained = append(r.Explained, f.String())

@@ -49,7 +49,7 @@ type World struct {
 	random    *rand.Rand // of the network
 	setup     *rand.Rand // of everything that is decided about hosts
 	net       network
-	nat       *natNet // nil: no boxes anywhere
+	nat       *natNet // nil: hosts know each other's addresses, and nothing is between them
 	pairs     map[[2]int32]*pair
 	punches   map[punchKey]mono.Time
 	seeds     Group
@@ -103,7 +103,7 @@ func New(s Scenario, o Options) (*World, error) {
 	w.place(&w.hosts[sourceIndex], &w.scenario.Source)
 	w.placeGroups()
 	w.placeSeeds()
-	if s.homes() {
+	if s.Gossip {
 		w.build()
 	}
 	for i := range s.Faults {
@@ -142,9 +142,12 @@ func (w *World) placeGroups() {
 	}
 }
 
+// seedGroup is the name of the seeds' group.
+const seedGroup = "seed"
+
 // placeSeeds gives the seeds good lines.
 func (w *World) placeSeeds() {
-	w.seeds = Group{Name: "seed", UploadBPS: node.UploadAuto, Line: homeLine(100*mbit, 100*mbit)}
+	w.seeds = Group{Name: seedGroup, UploadBPS: node.UploadAuto, Line: homeLine(100*mbit, 100*mbit)}
 	for i := w.scenario.Nodes + 1; i < len(w.hosts); i++ {
 		w.hosts[i].index = int32(i)
 		w.place(&w.hosts[i], &w.seeds)

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"streamer/internal/sim"
+)
+
+// natSource is the broadcaster's home when --source-home does not say.
+const natSource = "port-restricted"
+
+// make returns a scenario as the flags have it.
+func (c *simCmd) make(b sim.Builtin) (sim.Scenario, error) {
+	if b.Name != "nat" {
+		return b.Make(c.Nodes), nil
+	}
+	mix := sim.MixDefault()
+	if c.Homes != "" {
+		var err error
+		if mix, err = sim.MixOf(c.Homes); err != nil {
+			return sim.Scenario{}, usageError{err}
+		}
+	}
+	s, err := sim.NATHomes(c.Nodes, c.SourceHome, mix)
+	if err != nil {
+		return s, usageError{err}
+	}
+	return s, nil
+}
+
+// matrix runs every pair of kinds of home.
+func (c *simCmd) matrix(p *program) error {
+	kinds := sim.HomeKinds()
+	if c.Homes != "" {
+		mix, err := sim.MixOf(c.Homes)
+		if err != nil {
+			return usageError{err}
+		}
+		kinds = kinds[:0]
+		for _, m := range mix {
+			kinds = append(kinds, m.Kind)
+		}
+	}
+	o := sim.Options{Seed: c.Seed}
+	if f, ok := p.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		o.Progress = func(done, total time.Duration) { fmt.Fprintf(f, "\r%d of %d pairs ", done, total) }
+	}
+	cells, err := sim.NATMatrix(p.ctx, kinds, c.Matrix, o)
+	if err != nil {
+		return err
+	}
+	if c.JSON == "" {
+		return sim.NATMatrixTable(p.stdout, cells)
+	}
+	b, err := json.MarshalIndent(cells, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	return c.write(p, append(b, '\n'))
+}
