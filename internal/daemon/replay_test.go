@@ -34,7 +34,7 @@ func someCalls() []any {
 			Port:  8466,
 			Addrs: []netip.Addr{netip.MustParseAddr("192.168.1.7")}, Prefixes: []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")},
 		},
-		node.MappedCommand{Outside: peers[0], Lifetime: 2 * time.Hour},
+		node.MappedCommand{Outside: peers[1], Lifetime: 2 * time.Hour},
 		node.MappedCommand{},
 		node.MeetCommand{
 			Seeds: peers,
