@@ -128,10 +128,7 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 	case node.TuneCommand:
 		r.begin(now, entryTune)
 		r.entry = append(append(r.entry, c.Station[:]...), byte(c.Role))
-		r.uvarint(uint64(len(c.Peers)))
-		for _, p := range c.Peers {
-			r.addr(p)
-		}
+		r.addrs(c.Peers)
 	case node.UntuneCommand:
 		r.begin(now, entryUntune)
 		r.entry = append(r.entry, c.Station[:]...)
@@ -170,16 +167,10 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 	case node.AddPeersCommand:
 		r.begin(now, entryAddPeers)
 		r.entry = append(r.entry, c.Station[:]...)
-		r.uvarint(uint64(len(c.Peers)))
-		for _, p := range c.Peers {
-			r.addr(p)
-		}
+		r.addrs(c.Peers)
 	case node.MeetCommand:
 		r.begin(now, entryMeet)
-		r.uvarint(uint64(len(c.Seeds)))
-		for _, a := range c.Seeds {
-			r.addr(a)
-		}
+		r.addrs(c.Seeds)
 		r.uvarint(uint64(len(c.Hosts)))
 		for _, h := range c.Hosts {
 			r.addr(h.Addr)
@@ -219,6 +210,13 @@ func (r *Recorder) finish(out node.Output) {
 func (r *Recorder) uvarint(v uint64) { r.entry = binary.AppendUvarint(r.entry, v) }
 
 // addr writes an address as length, bytes, port; a zone is not kept, the core has no use for it.
+func (r *Recorder) addrs(list []netip.AddrPort) {
+	r.uvarint(uint64(len(list)))
+	for _, a := range list {
+		r.addr(a)
+	}
+}
+
 func (r *Recorder) addr(a netip.AddrPort) {
 	b := a.Addr().AsSlice()
 	r.entry = append(append(r.entry, byte(len(b))), b...)
