@@ -48,16 +48,16 @@ type Backend interface {
 
 // A Snapshot is the state of a node.
 type Snapshot struct {
-	Version      string
-	UDPPort      int
-	Uptime       time.Duration
-	Portmap      Portmap
-	HostsKnown   int
-	HostsAlive   int // of them, answering
-	Node         node.Status
-	Stations     []Station // all that are known; every one in Node.Tuned is among them
-	Players      Players
-	Socket       Socket
+	Version    string
+	UDPPort    int
+	Uptime     time.Duration
+	Portmap    Portmap
+	HostsKnown int
+	HostsAlive int // of them, answering
+	Node       node.Status
+	Stations   []Station // all that are known; every one in Node.Tuned is among them
+	Players    Players
+	Socket     Socket
 }
 
 // Portmap is what the router did about the node's port.
