@@ -25,10 +25,12 @@ const (
 // reach it. It is told what the node sees and decides; what single peers say decides nothing.
 type Observer struct {
 	ip4, ip6 family
+	located  bool   // SetLocal was called
 	port     uint16 // own; 0 not known
 	contacts contacts
 	recent   recent
 	round    round
+	came     arrival
 	heard    uint64 // counts Seen
 	deadline mono.Time
 }
@@ -96,9 +98,8 @@ func (o *Observer) SetLocal(now mono.Time, addrs []netip.Addr, port uint16) {
 			ip6 = append(ip6, a)
 		}
 	}
-	first := o.port == 0
-	moved := port != o.port
-	o.port = port
+	first, moved := !o.located, port != o.port
+	o.located, o.port = true, port
 	changed4, changed6 := o.ip4.setLocal(ip4), o.ip6.setLocal(ip6)
 	if first {
 		return // nothing was known that could have changed
@@ -198,18 +199,22 @@ func (o *Observer) Arrived(now mono.Time, from netip.AddrPort) (stranger bool) {
 		}
 		return false
 	}
-	switch ip, exact := o.contacts.add(now, from); {
+	ip, exact := o.contacts.add(now, from)
+	o.came = arrival{from, ip && !exact}
+	switch {
 	case !ip:
 		f.proven, f.provenBy, f.tested, f.filtering = true, from.Addr(), false, EndpointIndependent
+		o.came = arrival{}
 		o.succeed(now, f)
 		return true
 	case !exact:
+		o.round.near[o.index(f)] = true
 		if f.filtering != EndpointIndependent {
 			f.filtering = AddressDependent
-			o.round.near[o.index(f)] = true
 		}
-	default:
-		o.spoil(now, f)
+	}
+	if !o.round.last.tester.IsValid() {
+		o.shows(now, f)
 	}
 	return false
 }

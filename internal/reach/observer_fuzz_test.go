@@ -70,6 +70,7 @@ func FuzzObserver(f *testing.F) {
 			case 11:
 				o.ProbeSentTo(now, here)
 				o.Held(here, time.Duration(a)*time.Second)
+				o.Probed(now, addr(b, a))
 			}
 			o.Advance(now)
 			if d := o.Deadline(); d <= now {

@@ -13,12 +13,13 @@ import (
 // node never contacted, and to have another node do so. docs/protocol/reach.md has the reasons for the numbers.
 const (
 	probeSoon    = time.Second      // after a start or a change
-	probeEvery   = 2 * time.Second  // in a round
+	probeEvery   = 2 * time.Second  // the first ones of a round
+	probeSlow    = 20 * time.Second // more of them, and of a node that was proven public: so often any peer grants one
 	probesWanted = 3                // in a round
 	probesNeeded = 2                // for a verdict
 	probesMax    = 8                // in a round, with those that showed nothing
-	probeWait    = 3 * time.Second  // after the last
-	probePatient = 15 * time.Second // after the last, when no more can be asked
+	probeWait    = 3 * time.Second  // for what comes of one
+	probePatient = 30 * time.Second // after the last, when no more can be asked
 	provenFor    = 10 * time.Minute // without a stranger: then it is tested again
 	youngFor     = 5 * time.Minute  // a NAT may remember an earlier run of this node so long
 	restartEvery = 30 * time.Second // rounds because of what peers say
@@ -32,11 +33,26 @@ type round struct {
 	began    mono.Time // the last round
 	sent     mono.Time // the last test
 
-	sends   int
-	tests   [2]int  // of IPv4, of IPv6, that may show something
-	near    [2]bool // something came from another port of a host that is known
-	last    int     // the family of the last one
-	spoiled bool    // the last one shows nothing
+	sends int
+	tests [2]int  // of IPv4, of IPv6, that show something
+	aside [2]int  // of them, those of which the tester's other port came in
+	near  [2]bool // something came from another port of a host that is known
+	last  test
+}
+
+// A test is the last one of a round.
+type test struct {
+	family  int
+	tester  netip.AddrPort // zero: not known, and nobody says what came of it (Probed)
+	aside   bool           // the tester's other port came in
+	known   bool           // the other node came in, and is no stranger here
+	spoiled bool           // it shows nothing
+}
+
+// An arrival is the last one that is no stranger's.
+type arrival struct {
+	from netip.AddrPort
+	near bool // another port of a known host, not heard of before
 }
 
 func (r *round) deadline(now mono.Time) mono.Time {
@@ -66,15 +82,17 @@ func (o *Observer) WantsProbe(now mono.Time) bool {
 	return now >= o.round.due && o.round.sends < probesMax
 }
 
-// ProbeSent is called when a peer has been asked for a test, by IPv4 if that is in use.
-func (o *Observer) ProbeSent(now mono.Time) { o.probeSent(now, o.main()) }
+// ProbeSent is called when a peer has been asked for a test, by who will not call Probed: whatever comes from a known address
+// in the next seconds may be the test's, which then shows nothing.
+func (o *Observer) ProbeSent(now mono.Time) { o.probeSent(now, o.main(), netip.AddrPort{}) }
 
-// ProbeSentTo is ProbeSent for who knows whom it asked: the test is of that family.
+// ProbeSentTo is called when a peer at an address has been asked for a test; the test is of that family.
 func (o *Observer) ProbeSentTo(now mono.Time, tester netip.AddrPort) {
-	o.probeSent(now, o.family(tester.Addr().Unmap()))
+	tester = plain(tester)
+	o.probeSent(now, o.family(tester.Addr()), tester)
 }
 
-func (o *Observer) probeSent(now mono.Time, f *family) {
+func (o *Observer) probeSent(now mono.Time, f *family, tester netip.AddrPort) {
 	r := &o.round
 	if r.sends >= probesMax {
 		return
@@ -84,37 +102,66 @@ func (o *Observer) probeSent(now mono.Time, f *family) {
 	}
 	r.sends++
 	r.asked, r.sent = true, now
-	r.last, r.spoiled = o.index(f), false
-	r.tests[r.last]++
+	r.last = test{family: o.index(f), tester: tester}
+	r.tests[r.last.family]++
 	o.awaitTest()
 }
 
 // awaitTest says when the next test, or the conclusion, is due.
 func (o *Observer) awaitTest() {
 	r := &o.round
+	every := probeEvery
+	if o.main().proven || r.sends >= probesWanted {
+		every = probeSlow
+	}
 	if r.tests[o.index(o.main())] >= probesWanted || r.sends >= probesMax {
 		r.due, r.conclude = mono.Never, r.sent.Add(probeWait)
 	} else {
-		r.due, r.conclude = r.sent.Add(probeEvery), r.sent.Add(probePatient)
+		r.due, r.conclude = r.sent.Add(every), r.sent.Add(probePatient)
 	}
 	o.deadline = mono.Min(o.deadline, mono.Min(r.due, r.conclude))
 }
 
-// spoil is called when a datagram came from an address that this node contacted: if it was the test's, then that shows nothing.
-func (o *Observer) spoil(now mono.Time, f *family) {
-	r := &o.round
-	if r.sends == 0 || r.spoiled || r.tests[r.last] == 0 || r.last != o.index(f) || now.Sub(r.sent) > probeEvery {
+// Probed is called when a PUNCH of the last test came from an address, behind Arrived.
+func (o *Observer) Probed(now mono.Time, from netip.AddrPort) {
+	from = plain(from)
+	if o.came.from == from && o.round.last.tester.IsValid() {
+		o.shows(now, o.family(from.Addr()))
+	}
+}
+
+// shows takes what came last, no stranger, for something of the test. When the tester's other port comes in, and the other node too but is
+// no stranger, then the test shows nothing.
+func (o *Observer) shows(now mono.Time, f *family) {
+	r, t := &o.round, &o.round.last
+	if r.sends == 0 || t.spoiled || t.family != o.index(f) || now.Sub(r.sent) > probeWait {
 		return
 	}
-	r.spoiled = true
-	r.tests[r.last]--
-	o.awaitTest()
+	vague, from := !t.tester.IsValid(), o.came.from
+	switch {
+	case from == t.tester:
+	case from.Addr() != t.tester.Addr() && !(vague && o.came.near):
+		t.known = true
+	case !t.aside:
+		t.aside = true
+		r.aside[t.family]++
+		r.near[t.family] = true
+	}
+	if t.known && (t.aside || vague) {
+		t.spoiled = true
+		r.tests[t.family]--
+		if t.aside {
+			r.aside[t.family]--
+		}
+		o.awaitTest()
+	}
 }
 
 // succeed ends the tests of a family: a stranger's datagram has arrived.
 func (o *Observer) succeed(now mono.Time, f *family) {
 	if f != o.main() {
-		o.round.tests[o.index(f)] = 0
+		o.round.tests[o.index(f)], o.round.aside[o.index(f)] = 0, 0
+		o.round.last.spoiled = true
 		return
 	}
 	due := now.Add(provenFor)
@@ -124,14 +171,19 @@ func (o *Observer) succeed(now mono.Time, f *family) {
 	o.nextRound(due)
 }
 
-// concludeRound draws the conclusion when the tests have had their time.
+// concludeRound draws the conclusion when the tests have had their time. A proof stands when the tester's other port came in:
+// the tester may have had nobody who is a stranger here.
 func (o *Observer) concludeRound(now mono.Time) {
 	r := &o.round
 	if now < r.conclude {
 		return
 	}
 	for i, f := range []*family{&o.ip4, &o.ip6} {
-		if r.tests[i] < probesNeeded {
+		failed := r.tests[i]
+		if f.proven {
+			failed -= r.aside[i]
+		}
+		if failed < probesNeeded {
 			continue
 		}
 		f.unprove()

@@ -154,18 +154,22 @@ func (r *rig) askMany(first, n int) {
 	}
 }
 
-// come is a datagram from somewhere that reaches the box.
-func (r *rig) come(from netip.AddrPort) bool {
+// come is a datagram from somewhere, when the box lets it in.
+func (r *rig) come(from netip.AddrPort) (stranger bool) {
 	return r.box.admits(r.now, from) && r.o.Arrived(r.now, from)
 }
 
 // test is a test of the filter, by a tester and a peer of its.
 func (r *rig) test(tester, other netip.AddrPort) {
-	r.o.ProbeSent(r.now)
+	r.o.ProbeSentTo(r.now, tester)
 	r.o.Contacted(r.now, tester)
 	r.box.out(r.now, r.local, tester)
-	r.come(netip.AddrPortFrom(tester.Addr(), 40000))
-	r.come(other)
+	for _, from := range []netip.AddrPort{other, netip.AddrPortFrom(tester.Addr(), 40000)} {
+		if r.box.admits(r.now, from) {
+			r.o.Arrived(r.now, from)
+			r.o.Probed(r.now, from)
+		}
+	}
 }
 
 func (r *rig) standing() reach.Standing { return r.o.Standing(r.now) }

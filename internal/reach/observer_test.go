@@ -501,6 +501,65 @@ func TestCarrier(t *testing.T) {
 	}
 }
 
+// What comes of the tests of a round decides.
+func TestOutcomes(t *testing.T) {
+	tester, aside := host(0), netip.AddrPortFrom(host(0).Addr(), 40000)
+	known, near := host(1), netip.AddrPortFrom(host(1).Addr(), 40001)
+	for _, c := range []struct {
+		name      string
+		come      []netip.AddrPort
+		verdict   reach.Verdict // of a node of which nothing was known
+		filtering reach.Behaviour
+		proven    reach.Verdict // of one that was public
+	}{
+		{"nothing", nil, reach.VerdictHidden, apdm, reach.VerdictHidden},
+		{"the tester alone", []netip.AddrPort{tester}, reach.VerdictHidden, apdm, reach.VerdictHidden},
+		{"its other port", []netip.AddrPort{aside}, reach.VerdictHidden, adm, reach.VerdictPublic},
+		{"its other port twice", []netip.AddrPort{aside, aside}, reach.VerdictHidden, adm, reach.VerdictPublic},
+		{"a known host alone", []netip.AddrPort{known}, reach.VerdictHidden, apdm, reach.VerdictHidden},
+		{"its other port and a known host", []netip.AddrPort{aside, known}, reach.VerdictUnknown, adm, reach.VerdictPublic},
+		{"a known host and its other port", []netip.AddrPort{known, aside}, reach.VerdictUnknown, adm, reach.VerdictPublic},
+		{"its other port and a known host's", []netip.AddrPort{aside, near}, reach.VerdictUnknown, adm, reach.VerdictPublic},
+		{"a stranger", []netip.AddrPort{aside, unmet(50)}, reach.VerdictPublic, eim, reach.VerdictPublic},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, proven := range []bool{false, true} {
+				r := newRig(t, box{outside: outsideAddr, mapping: eim, filter: eim})
+				r.askMany(0, 4)
+				if proven {
+					r.come(unmet(60))
+					r.wait(5*time.Minute, false)
+					r.askMany(0, 4)
+				}
+				sent := 0
+				for range 1800 {
+					r.wait(100*time.Millisecond, false)
+					if !r.o.WantsProbe(r.now) {
+						continue
+					}
+					sent++
+					r.o.ProbeSentTo(r.now, tester)
+					for _, from := range c.come {
+						r.o.Arrived(r.now, from)
+						r.o.Probed(r.now, from)
+						r.o.Arrived(r.now, known) // something else, which is no test's
+					}
+				}
+				want, filtering := c.verdict, c.filtering
+				if proven {
+					want = c.proven
+				}
+				if want == reach.VerdictPublic {
+					filtering = eim
+				}
+				if s := r.standing(); s.Verdict != want || s.Filtering != filtering || sent == 0 || sent > 8 {
+					t.Errorf("proven %v: %d tests, %+v", proven, sent, s)
+				}
+			}
+		})
+	}
+}
+
 // Tests that may have shown nothing do not count, and a round ends.
 func TestProbes(t *testing.T) {
 	r := newRig(t, box{outside: outsideAddr, mapping: eim, filter: apdm})

@@ -235,7 +235,7 @@ func (f *family) translated(port uint16) bool {
 	}
 	for _, a := range f.local {
 		if a == f.outside.Addr() {
-			return f.outside.Port() != port
+			return port != 0 && f.outside.Port() != port
 		}
 	}
 	return true
