@@ -224,7 +224,7 @@ func (r *Reach) punchDue(now mono.Time, out *Output) {
 		for now >= o.next {
 			r.punch(o.addr, o.token, out)
 			if o.rounds%3 == 0 {
-				r.punchPorts(o.addr, o.ports, o.token, out)
+				r.punchPorts(now, o.addr, o.ports, o.token, out)
 			}
 			if o.rounds++; o.rounds == len(punchTimes) {
 				o.next = mono.Never
@@ -243,9 +243,9 @@ func (r *Reach) punch(to netip.AddrPort, token wire.PunchToken, out *Output) {
 }
 
 // punchPorts sends one datagram to each port that a sequential mapping will probably get.
-func (r *Reach) punchPorts(addr netip.AddrPort, ports wire.Ports, token wire.PunchToken, out *Output) {
-	if ports.Base == 0 || ports.Step == 0 {
-		return
+func (r *Reach) punchPorts(now mono.Time, addr netip.AddrPort, ports wire.Ports, token wire.PunchToken, out *Output) {
+	if ports.Base == 0 || ports.Step == 0 || r.predict(now, addr).Base != 0 {
+		return // where both sides' ports differ, each would get a mapping of its own here
 	}
 	for i := range predictedMax {
 		port := int(ports.Base) + (i-predictedLow)*int(ports.Step)
@@ -271,7 +271,7 @@ func (r *Reach) handleIntroduction(now mono.Time, p *peer, m wire.Introduction, 
 		o.ip = m.Addr.Addr()
 		out.Dials = append(out.Dials, Dial{o.target, m.Addr})
 	}
-	r.punchPorts(m.Addr, m.Ports, m.Token, out)
+	r.punchPorts(now, m.Addr, m.Ports, m.Token, out)
 }
 
 // HandlePunch learns from a PUNCH where the other side of an introduction is.
