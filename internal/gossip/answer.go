@@ -28,7 +28,7 @@ func (g *Gossip) HandleAsk(now mono.Time, from netip.AddrPort, payload []byte, r
 	g.counts.AsksAnswered++
 	sec := g.second(now)
 	g.noteAsker(sec, from, ask, out)
-	g.notePushed(now, ask, out)
+	g.notePushed(now, from, ask, out)
 
 	a.Reset()
 	a.You, a.Stations = from, uint16(min(len(g.stations), StationsMax))
@@ -105,7 +105,7 @@ func (g *Gossip) noteHidden(sec uint32, from netip.AddrPort, i int, ask *wire.As
 }
 
 // notePushed takes the records of an ask, as long as strangers did not send too many to verify.
-func (g *Gossip) notePushed(now mono.Time, ask *wire.Ask, out *Output) {
+func (g *Gossip) notePushed(now mono.Time, from netip.AddrPort, ask *wire.Ask, out *Output) {
 	for _, raw := range ask.Records {
 		if int(g.verifies) >= verifyPerSecond*int(sweepEvery/time.Second) {
 			return
@@ -124,7 +124,7 @@ func (g *Gossip) notePushed(now mono.Time, ask *wire.Ask, out *Output) {
 			if fate == recordNews {
 				g.news = now
 			}
-			g.foundRecord(raw, out)
+			g.foundRecord(from, raw, out)
 		}
 	}
 }

@@ -209,7 +209,7 @@ func (g *Gossip) HandleAnswer(now mono.Time, token uint64, node identity.NodeID,
 	g.noteHosts(now, from, a, p)
 	g.noteFound(sec, p, wire.Host{Addr: from, Node: node}, a, out)
 	g.votes.add(groupOf(from.Addr()), a.You)
-	fresh := g.noteRecords(now, i, a, out)
+	fresh := g.noteRecords(now, from, i, a, out)
 	g.plan(now, p, i, a, fresh)
 }
 
@@ -223,8 +223,8 @@ func (g *Gossip) answerer(sec uint32, p pending, by wire.Host, a *wire.Answer) i
 		g.noteAskedBack(sec, by.Addr, hidden, a.Tuned)
 		how = telling{group: strangerGroup, teller: p.to, private: true}
 	}
-	if a.Asker.There && !hidden && p.flags&pendingSought == 0 {
-		g.askers.hear(sec, by.Addr, a.Asker)
+	if a.Asker.Of > 0 && !hidden && p.flags&pendingSought == 0 {
+		g.askers.hear(sec, by.Addr, a)
 	}
 	if hidden {
 		g.hidden.prove(sec, by, a.Tuned)
@@ -290,7 +290,7 @@ func (g *Gossip) sampled(sec uint32, i int, teller uint32) sampling {
 
 // noteRecords takes the records of an answer and returns how many of them were new to us. A host that sends what nobody
 // signed is forgotten.
-func (g *Gossip) noteRecords(now mono.Time, i int, a *wire.Answer, out *Output) (fresh int) {
+func (g *Gossip) noteRecords(now mono.Time, from netip.AddrPort, i int, a *wire.Answer, out *Output) (fresh int) {
 	for _, raw := range a.Records {
 		switch fate := g.learn(now, raw); fate {
 		case recordForged:
@@ -308,7 +308,7 @@ func (g *Gossip) noteRecords(now mono.Time, i int, a *wire.Answer, out *Output) 
 			if fate == recordNews {
 				g.news = now
 			}
-			g.foundRecord(raw, out)
+			g.foundRecord(from, raw, out)
 		}
 	}
 	return fresh
@@ -319,7 +319,10 @@ func (g *Gossip) plan(now mono.Time, p pending, i int, a *wire.Answer, fresh int
 	more := a.Stations&moreFlag != 0
 	if more && i >= 0 {
 		h := &g.hosts.slots[i]
-		if p.flags&pendingFull != 0 && len(a.Records) == 0 {
+		switch {
+		case fresh > 0: // an honest one may have had no room once
+			h.flags &^= hostEmpty
+		case p.flags&pendingFull != 0 && len(a.Records) == 0:
 			h.flags |= hostEmpty
 		}
 		more = h.flags&hostEmpty == 0

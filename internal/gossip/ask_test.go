@@ -81,19 +81,31 @@ func TestIdleTraffic(t *testing.T) {
 			t.Errorf("after 30 s node %d knows %d stations of 30", k, c.Stations)
 		}
 	}
-	r.run(2 * time.Minute)
 	sum := 0
 	for _, n := range nodes {
 		sum -= n.bytes
 	}
-	r.run(2 * time.Minute)
+	r.run(80 * time.Second)
 	for _, n := range nodes {
 		sum += n.bytes
 	}
-	if got := sum / len(nodes) / 120; got > 1000 {
+	if got := sum / len(nodes) / 80; got > 1000 {
 		t.Errorf("a node sends %d bytes a second", got)
 	} else {
 		t.Logf("a node sends %d bytes a second", got)
+	}
+	r.run(3 * time.Minute)
+	sum, most := 0, 0
+	for _, n := range nodes {
+		n.bytes = 0
+	}
+	r.run(2 * time.Minute)
+	for _, n := range nodes {
+		sum, most = sum+n.bytes/120, max(most, n.bytes/120)
+	}
+	t.Logf("after 5 minutes %d, at most %d", sum/len(nodes), most)
+	if sum/len(nodes) > 500 || most > 1000 {
+		t.Errorf("without news and new hosts a node sends %d bytes a second, at most %d", sum/len(nodes), most)
 	}
 }
 
@@ -235,6 +247,49 @@ func TestEmptyPromises(t *testing.T) {
 	r.run(time.Minute)
 	if got := n.asks - before; got > 140 {
 		t.Errorf("%d asks in a minute, want about 120", got)
+	}
+}
+
+// A host that had no room once is believed again when it brings something.
+func TestEmptyPromiseKept(t *testing.T) {
+	r := newRig(t)
+	n := r.add(addr("1.1.1.1:1"))
+	left := 0
+	h := r.play(addr("2.2.2.2:2"), func(_ netip.AddrPort, ask wire.Ask) *wire.Answer {
+		a := &wire.Answer{}
+		if left >= 0 {
+			a.Stations = 0x8000 | 5000
+		}
+		if left > 0 && ask.Slice.Modulus != 0 {
+			left--
+			a.Records = [][]byte{record(left, r.unix()-300)}
+		}
+		return a
+	})
+	n.AddHost(r.now, wire.Host{Addr: h.addr, Node: h.id}, netip.Addr{})
+	r.run(30 * time.Second)
+	left = 40
+	begun := n.asks
+	r.run(12 * time.Second)
+	if got := n.asks - begun; left > 5 || got < 36 {
+		t.Errorf("in 12 s %d asks, %d of 40 records are missing", got, left)
+	}
+}
+
+// A new node, too, asks less when it has met nobody for two minutes and nothing was new.
+func TestIdleWhileYoung(t *testing.T) {
+	r := newRig(t)
+	n := r.add(addr("1.1.1.1:1"))
+	var hosts []*node
+	for k := range 40 {
+		hosts = append(hosts, r.play(addr("%d.1.1.1:1", 20+k), silence))
+	}
+	r.meet(n, hosts...)
+	r.run(2 * time.Minute)
+	before := n.asks
+	r.run(time.Minute)
+	if got := n.asks - before; got < 50 || got > 70 {
+		t.Errorf("%d asks in a minute without news, want 60", got)
 	}
 }
 

@@ -5,7 +5,6 @@ package gossip
 import (
 	"net/netip"
 
-	"streamer/internal/identity"
 	"streamer/internal/mono"
 	"streamer/internal/wire"
 )
@@ -38,10 +37,12 @@ func (a *asker) addrPort() netip.AddrPort { return proxy{a.addr, a.port}.addrPor
 
 // A toldAsker is one that an answer brought, 24 bytes.
 type toldAsker struct {
-	voter  group           // of the answerer
-	tuned  wire.StationTag // 0 none
-	sec    uint32
-	hidden bool
+	voter   group           // of the answerer
+	tuned   wire.StationTag // 0 none
+	sec     uint32
+	of      uint8 // of how many it was chosen
+	hidden  bool
+	byTuned bool // the answerer is tuned to something
 }
 
 // A candidate is the asker that is asked back next.
@@ -63,14 +64,14 @@ type askers struct {
 	next      int // place of the next told one
 }
 
-// consider makes an asker the candidate if a keyed hash puts its small network first: all networks have the same chance, however
-// often they ask.
+// consider makes an asker the candidate, unless it answered lately, if a keyed hash puts its small network first: all networks have
+// the same chance, however often they ask.
 func (s *askers) consider(sec uint32, from netip.AddrPort, ask *wire.Ask, hidden bool) {
-	order := s.key.words(10, s.round, uint64(voterOf(from)))
-	if c := &s.candidate; c.Addr.IsValid() && order > c.order && sec-c.sec <= askerSeconds {
+	c := candidate{wire.Host{Addr: from, Node: ask.Node}, hidden, len(ask.Tuned) > 0, s.key.words(10, s.round, uint64(voterOf(from))), sec}
+	if old := &s.candidate; old.Addr.IsValid() && c.order > old.order && sec-old.sec <= askerSeconds || s.knows(sec, &c) {
 		return
 	}
-	s.candidate = candidate{wire.Host{Addr: from, Node: ask.Node}, hidden, len(ask.Tuned) > 0, order, sec}
+	s.candidate = c
 }
 
 // take returns the candidate and begins to choose another.
@@ -110,8 +111,8 @@ func (s *askers) add(a asker) {
 }
 
 // hear takes an asker that an answer brought.
-func (s *askers) hear(sec uint32, from netip.AddrPort, a wire.Asker) {
-	t := toldAsker{voterOf(from), a.Tuned, sec, a.Hidden}
+func (s *askers) hear(sec uint32, from netip.AddrPort, a *wire.Answer) {
+	t := toldAsker{voterOf(from), a.Asker.Tuned, sec, a.Asker.Of, a.Asker.Hidden, len(a.Tuned) > 0}
 	if len(s.told) < max(askersLeast, min(toldMost, s.hostsMax/toldOfMax)) {
 		s.told = append(s.told, t)
 		return
@@ -120,7 +121,8 @@ func (s *askers) hear(sec uint32, from netip.AddrPort, a wire.Asker) {
 	s.next = (s.next + 1) % len(s.told)
 }
 
-// askBack asks the candidate, if that is to be done, and reports whether it did.
+// askBack asks the candidate, if that is to be done, and reports whether that was in place of a random host. A hidden one is asked
+// beside it: or open nodes would ask each other less than hidden ones ask them, and count too many of these.
 func (g *Gossip) askBack(now mono.Time, out *Output) bool {
 	sec := g.second(now)
 	c, ok := g.askers.take(sec)
@@ -129,12 +131,9 @@ func (g *Gossip) askBack(now mono.Time, out *Output) bool {
 	}
 	i := g.hosts.find(c.Addr)
 	if i < 0 {
-		if g.askers.knows(sec, &c) {
-			return false
-		}
 		h := host{node: c.Node, addr: c.Addr.Addr().As16(), port: c.Addr.Port()}
 		g.askHost(now, &h, pendingAsker, out)
-		return true
+		return !c.hidden
 	}
 	if h := &g.hosts.slots[i]; !c.hidden && h.proven(sec, askerFresh) {
 		g.noteAskedBack(sec, c.Addr, false, h.tuned[:])
@@ -164,10 +163,10 @@ func (g *Gossip) oneOf(tags []wire.StationTag) wire.StationTag {
 	return tags[g.cfg.Rand.IntN(n)]
 }
 
-// tellAsker returns a random one of the nodes that asked this one and answered within 20 minutes, itself among them. A hidden node
+// tellAsker returns a random one of the nodes that asked this one and answered within 20 minutes, if this one is a host. A hidden node
 // knows no random ones.
 func (g *Gossip) tellAsker(sec uint32) (a wire.Asker) {
-	if g.reach.hidden || g.cfg.Self == (identity.NodeID{}) {
+	if g.reach.hidden || g.cfg.Self.IsZero() {
 		return a
 	}
 	n := 0
@@ -177,12 +176,11 @@ func (g *Gossip) tellAsker(sec uint32) (a wire.Asker) {
 			continue
 		}
 		if n++; g.cfg.Rand.IntN(n) == 0 {
-			a = wire.Asker{There: true, Hidden: k.hidden, Tuned: k.tuned}
+			a = wire.Asker{Hidden: k.hidden, Tuned: k.tuned}
 		}
 	}
-	// In a large network those that are kept are few of all, and this node must not be one of few.
-	if g.cfg.Rand.IntN(max(n, g.hosts.fresh)+1) == 0 {
-		a = wire.Asker{There: true, Tuned: g.oneOf(g.tuned)}
+	if n > 0 { // in a large network those that are kept are few of all
+		a.Of = uint8(min(max(n, g.hosts.fresh), wire.AskersMax))
 	}
 	return a
 }

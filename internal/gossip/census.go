@@ -135,6 +135,11 @@ func (v *addressVotes) add(by group, you netip.AddrPort) {
 	v.next = (v.next + 1) % addressVotesMax
 }
 
+// global reports whether anybody sees this node at an address that means something to everybody.
+func (v *addressVotes) global() bool {
+	return slices.ContainsFunc(v.kept[:], func(k addressVote) bool { return k.you.IsValid() && !isPrivate(k.you.Addr()) })
+}
+
 // best returns the address that most groups name, one that means something to everybody if there is one, and how many name it.
 func (v *addressVotes) best(ipv4 bool) (best netip.AddrPort, votes int) {
 	for _, k := range v.kept {

@@ -168,7 +168,7 @@ func TestSizeClaimed(t *testing.T) {
 // In a small network hidden nodes are counted as others are, by each other, too, who hear nobody ask.
 func TestAudienceHidden(t *testing.T) {
 	for _, c := range []struct{ open, hidden, off int }{ // off: how far estimates may be off
-		{8, 12, 6}, {1, 20, 10}, {20, 0, 2},
+		{8, 12, 5}, {1, 20, 5}, {20, 0, 2},
 	} {
 		r := newRig(t)
 		var nodes []*node
@@ -231,9 +231,9 @@ func TestAskersClaimed(t *testing.T) {
 			a = addr("200.200.%d.1:1", k)
 		}
 		hosts = append(hosts, r.play(a, func(netip.AddrPort, wire.Ask) *wire.Answer {
-			a := &wire.Answer{Asker: wire.Asker{There: true, Tuned: 9}, Tuned: []wire.StationTag{9}}
+			a := &wire.Answer{Asker: wire.Asker{Of: wire.AskersMax, Tuned: 9}, Tuned: []wire.StationTag{9}}
 			if lie {
-				a.Asker = wire.Asker{There: true, Hidden: true, Tuned: wire.TagOf(stationKey(1).ID())}
+				a.Asker = wire.Asker{Of: wire.AskersMax, Hidden: true, Tuned: wire.TagOf(stationKey(1).ID())}
 			}
 			return a
 		}))

@@ -30,7 +30,7 @@ func (g *Gossip) Find(now mono.Time, id identity.StationID, out *Output) {
 	}
 	g.nextAsk = now
 	if s := g.station(id); s != nil {
-		foundEntries(s.rec, out)
+		g.foundEntries(s.rec, false, out)
 	}
 	sec := g.second(now)
 	n := 0
@@ -177,7 +177,7 @@ func noteFoundHidden(id identity.StationID, by netip.AddrPort, h wire.FoundHost,
 }
 
 // foundRecord tells the application of the entry points of a station that is looked for.
-func (g *Gossip) foundRecord(raw []byte, out *Output) {
+func (g *Gossip) foundRecord(from netip.AddrPort, raw []byte, out *Output) {
 	if len(g.finds) == 0 {
 		return
 	}
@@ -186,14 +186,17 @@ func (g *Gossip) foundRecord(raw []byte, out *Output) {
 		return
 	}
 	if s := g.station(id); s != nil {
-		foundEntries(s.rec, out)
+		g.foundEntries(s.rec, isPrivate(from.Addr()), out)
 	}
 }
 
-func foundEntries(rec *Record, out *Output) {
+// foundEntries tells the application of entry points: of private ones only when somebody near brought the record, or when others
+// see this node itself at none but private addresses. Nobody far away shall send it knocking at its own LAN.
+func (g *Gossip) foundEntries(rec *Record, near bool, out *Output) {
+	near = near || !g.votes.global()
 	for _, a := range rec.Entries {
-		if hostAddr(unmap(a)) {
-			out.find(rec.Station, wire.FoundHost{Host: wire.Host{Addr: unmap(a)}})
+		if a = unmap(a); hostAddr(a) && (near || !isPrivate(a.Addr())) {
+			out.find(rec.Station, wire.FoundHost{Host: wire.Host{Addr: a}})
 		}
 	}
 }

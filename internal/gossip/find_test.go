@@ -140,3 +140,37 @@ func TestFoundLimits(t *testing.T) {
 		t.Errorf("with little room an asker finds %d", len(a.Found))
 	}
 }
+
+// Private entry points are found when somebody near brought the record, or while nobody sees this node at a global address.
+func TestFindPrivateEntries(t *testing.T) {
+	for _, c := range []struct {
+		why  string
+		self netip.AddrPort // as others see it
+		from netip.AddrPort // who brings the record, if it is not known before
+		want int
+	}{
+		{"stranger", addr("1.1.1.1:1"), addr("8.8.8.8:8"), 1},
+		{"near", addr("1.1.1.1:1"), addr("10.0.0.8:8"), 2},
+		{"near the node itself", addr("10.0.0.1:1"), addr("8.8.8.8:8"), 2},
+		{"known before", addr("1.1.1.1:1"), netip.AddrPort{}, 1},
+		{"known before near the node itself", addr("10.0.0.1:1"), netip.AddrPort{}, 2},
+	} {
+		r := newRig(t)
+		n := r.add(c.self)
+		r.meet(n, r.play(addr("10.0.0.2:2"), silence))
+		raw := record(1, r.unix(), func(s *wire.StationRecord) {
+			s.Entries = []netip.AddrPort{addr("9.9.9.9:9"), addr("192.168.1.1:9")}
+		})
+		var out gossip.Output
+		if !c.from.IsValid() {
+			r.push(n, raw)
+		}
+		n.Find(r.now, stationKey(1).ID(), &out)
+		if c.from.IsValid() {
+			n.HandleAsk(r.now, c.from, (&wire.Ask{Records: [][]byte{raw}}).Append(nil), 200, &out)
+		}
+		if len(out.Found) != c.want {
+			t.Errorf("%s: found %v", c.why, out.Found)
+		}
+	}
+}

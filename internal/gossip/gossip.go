@@ -46,7 +46,7 @@ const (
 	findEvery       = 250 * time.Millisecond
 	findLaterEvery  = time.Second
 	findEager       = 15 * time.Second
-	idleAfter       = 2 * time.Minute // without news; then asks are half as frequent
+	idleAfter       = 2 * time.Minute // without news, of new nodes also without new hosts; then asks are half as frequent
 	busyTimes       = 4               // less frequent while the node carries audio, whose line it is
 	sweepEvery      = 10 * time.Second
 
@@ -333,7 +333,7 @@ func (g *Gossip) interval(now mono.Time) time.Duration {
 	case len(g.rumours) > 0: // they are few, and soon over
 	case g.busy:
 		d *= busyTimes
-	case now.Sub(g.news) > idleAfter && !g.young(g.second(now)):
+	case now.Sub(g.news) > idleAfter && (!g.young(g.second(now)) || now.Sub(g.met) > idleAfter):
 		d *= 2
 	}
 	if len(g.finds) > 0 {

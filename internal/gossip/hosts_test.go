@@ -282,3 +282,24 @@ func TestTestBeforeEvict(t *testing.T) {
 		t.Errorf("of 7 hosts that answer %d are there, the dead one is: %v, %d newcomers got a place", kept, tried(dead), challengers)
 	}
 }
+
+// Nodes behind one public address, with a port each, come to know each other and are told to others as those elsewhere are.
+func TestOneAddress(t *testing.T) {
+	r := newRig(t)
+	var nodes []*node
+	for k := range 12 {
+		nodes = append(nodes, r.add(addr("5.5.5.5:%d", 1000+k)))
+	}
+	for k := range 8 {
+		nodes = append(nodes, r.add(addr("%d.1.1.1:1", 20+k)))
+	}
+	for _, n := range nodes {
+		n.AddSeed(r.now, nodes[12].addr)
+	}
+	r.run(3 * time.Minute)
+	for k, n := range nodes {
+		if got := n.Counts(r.now).Answering; got != len(nodes)-1 {
+			t.Errorf("node %d has answers of %d hosts, want %d", k, got, len(nodes)-1)
+		}
+	}
+}

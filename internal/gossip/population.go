@@ -140,7 +140,7 @@ func (g *Gossip) weighAskers(sec uint32, station []int) askerWeights {
 		g.weigh(&w, a.hidden, a.tuned, askerUnit)
 	}
 	if !g.reach.hidden && len(own) > 0 {
-		g.weigh(&w, false, slices.Concat(g.tuned, []wire.StationTag{0})[0], askerUnit) // which one does not matter
+		w.open[kindOfTuned(len(g.tuned) > 0)] += askerUnit
 	}
 	for i := range s.told {
 		if t := &s.told[i]; sec-t.sec <= voteSeconds {
@@ -159,18 +159,22 @@ func (g *Gossip) weighAskers(sec uint32, station []int) askerWeights {
 		}
 		weight := askerUnit * len(by) / (len(tellers) * n)
 		for _, b := range by[i : i+n] {
-			g.weigh(&w, s.told[b.place].hidden, s.told[b.place].tuned, weight)
+			g.weighTold(&w, &s.told[b.place], weight)
 		}
 		i += n
 	}
 	return w
 }
 
-func (g *Gossip) weigh(w *askerWeights, hidden bool, tuned wire.StationTag, weight int) {
-	kind := 0
-	if tuned != 0 {
-		kind = 1
+func kindOfTuned(tuned bool) int {
+	if tuned {
+		return 1
 	}
+	return 0
+}
+
+func (g *Gossip) weigh(w *askerWeights, hidden bool, tuned wire.StationTag, weight int) {
+	kind := kindOfTuned(tuned != 0)
 	if !hidden {
 		w.open[kind] += weight
 		return
@@ -179,6 +183,17 @@ func (g *Gossip) weigh(w *askerWeights, hidden bool, tuned wire.StationTag, weig
 	if k, ok := g.index(tuned); ok {
 		w.station[k] += weight
 	}
+}
+
+// weighTold weighs an asker of which an answer told, and the answerer, who is open and one more beside those that it was chosen
+// from: in a small network that is the most reliable figure.
+func (g *Gossip) weighTold(w *askerWeights, t *toldAsker, weight int) {
+	if t.of < wire.AskersMax {
+		by := weight / (int(t.of) + 1)
+		w.open[kindOfTuned(t.byTuned)] += by
+		weight -= by
+	}
+	g.weigh(w, t.hidden, t.tuned, weight)
 }
 
 // fair keeps one ballot of each small network, and of no group more than its share. It alters ballots.

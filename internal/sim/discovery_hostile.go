@@ -17,7 +17,7 @@ func (d *discovery) hostileAnswer(self int32, to netip.AddrPort, room int) []byt
 		for k := range wire.TunedMax {
 			a.Tuned = append(a.Tuned, wire.TagOf(d.stations[max(0, d.s.Stations-1-k)].id))
 		}
-		a.Asker = wire.Asker{There: true, Hidden: true, Tuned: a.Tuned[0]}
+		a.Asker = wire.Asker{Of: wire.AskersMax, Hidden: true, Tuned: a.Tuned[0]}
 	}
 	room -= a.Len()
 	for k := 0; k < hostileHosts; k++ {

@@ -197,26 +197,31 @@ func ParseAnswer(b []byte, a *Answer) (err error) {
 	return nothingLeft(s)
 }
 
-// An Asker is one of the nodes that asked an answerer, chosen at random; counts of nodes and listeners rest on it. Its Tuned is one
-// of the stations that it is tuned to, 0 none.
+// AskersMax stands for so many askers, or more.
+const AskersMax = 63
+
+// An Asker is one of the nodes that asked an answerer, chosen at random; counts of nodes and listeners rest on it.
 //
-//	flags 1 (1: there is one, 2: it is hidden, 4: it is tuned to something) | [tag 8]
+//	1: flags (1: it is hidden, 2: it is tuned to something) and 4 x of | [tag 8]
 type Asker struct {
-	There  bool
+	Of     uint8 // of how many it was chosen, at most AskersMax; 0: there is none
 	Hidden bool
-	Tuned  StationTag
+	Tuned  StationTag // a station that it is tuned to, 0 none
 }
 
 func (a Asker) bytes() int {
-	if a.There && a.Tuned != 0 {
+	if a.Of > 0 && a.Tuned != 0 {
 		return 1 + 8
 	}
 	return 1
 }
 
 func (a Asker) append(b []byte) []byte {
-	b = append(b, flags(a.There, a.There && a.Hidden, a.There && a.Tuned != 0))
-	if a.There && a.Tuned != 0 {
+	if a.Of == 0 {
+		return append(b, 0)
+	}
+	b = append(b, flags(a.Hidden, a.Tuned != 0)|min(a.Of, AskersMax)<<2)
+	if a.Tuned != 0 {
 		b = binary.BigEndian.AppendUint64(b, uint64(a.Tuned))
 	}
 	return b
@@ -228,10 +233,10 @@ func (a *Asker) read(s *cryptobyte.String) error {
 	if !s.ReadUint8(&f) {
 		return ErrTruncated
 	}
-	if f > 7 || f != 0 && f&1 == 0 {
+	if f != 0 && f>>2 == 0 {
 		return ErrMalformed
 	}
-	if f&4 != 0 {
+	if f&2 != 0 {
 		if !s.ReadUint64(&tag) {
 			return ErrTruncated
 		}
@@ -239,7 +244,7 @@ func (a *Asker) read(s *cryptobyte.String) error {
 			return ErrMalformed
 		}
 	}
-	*a = Asker{There: f&1 != 0, Hidden: f&2 != 0, Tuned: StationTag(tag)}
+	*a = Asker{Of: f >> 2, Hidden: f&1 != 0, Tuned: StationTag(tag)}
 	return nil
 }
 

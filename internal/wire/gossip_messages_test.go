@@ -59,8 +59,8 @@ func parseAnswer(b []byte) (string, []byte, error) {
 		return "", nil, err
 	}
 	s := fmt.Sprintf("you %v, stations %d", a.You, a.Stations)
-	if a.Asker.There {
-		s += fmt.Sprintf(", asker hidden %v tuned %016x", a.Asker.Hidden, uint64(a.Asker.Tuned))
+	if a.Asker.Of > 0 {
+		s += fmt.Sprintf(", asker of %d hidden %v tuned %016x", a.Asker.Of, a.Asker.Hidden, uint64(a.Asker.Tuned))
 	}
 	return s + describeLists(a.Tuned, a.Hosts, a.Found, a.Records), a.Append(nil), nil
 }
@@ -194,7 +194,7 @@ func messageVectors() []gossipVector {
 		{"tags of stations that the answerer is tuned to", []byte{2}},
 		{"tag", id[:8]},
 		{"tag", count(1, 8)},
-		{"asker: there, hidden, tuned to something", []byte{7}},
+		{"asker: of 63 or more, hidden, tuned to something", []byte{0xff}},
 		{"tag", id[:8]},
 	}, hosts, hosts, []part{{"proxies: none, it is reached directly", []byte{0}}}, records)
 	answer[18] = part{"found", []byte{2}}
@@ -217,7 +217,7 @@ func messageVectors() []gossipVector {
 		{"ask_hidden_alone", "ask", "", alone},
 		{"answer", "answer", "", answer},
 		{"answer_least", "answer", "", none},
-		{"answer_asker", "answer", "", replace(none, 5, "asker: there, an open host tuned to nothing", 1)},
+		{"answer_asker", "answer", "", replace(none, 5, "asker: of 2, open, tuned to nothing", 8)},
 
 		{"reject_ask_node", "ask", "malformed", replace(ask, 3, "node id: zero, though flags announce one", make([]byte, 32)...)},
 		{"reject_ask_hidden_nobody", "ask", "malformed", replace(least, 0, "flags: hidden, and no node", 8)},
@@ -241,8 +241,7 @@ func messageVectors() []gossipVector {
 		{"reject_ask_host_unspecified", "ask", "malformed", replace(ask, 15, "address: 0.0.0.0", 0, 0, 0, 0)},
 		{"reject_ask_host_broadcast", "ask", "malformed", replace(ask, 15, "address: 255.255.255.255", 255, 255, 255, 255)},
 		{"reject_answer_you", "answer", "malformed", replace(none, 2, "port: 0", 0, 0)},
-		{"reject_answer_asker", "answer", "malformed", replace(none, 5, "asker: hidden, and not there", 2)},
-		{"reject_answer_asker_flags", "answer", "malformed", replace(none, 5, "asker: unknown flag", 9)},
+		{"reject_answer_asker", "answer", "malformed", replace(none, 5, "asker: hidden, of none", 1)},
 		{"reject_answer_asker_tag", "answer", "malformed", replace(answer, 8, "tag: 0", make([]byte, 8)...)},
 		{"reject_answer_hosts", "answer", "too long", replace(none, 6, "hosts: 25", 25)},
 		{"reject_answer_found", "answer", "too long", replace(none, 7, "found: 9", 9)},
@@ -321,7 +320,7 @@ func TestGossipLengths(t *testing.T) {
 		} else if err := wire.ParseAsk(b, &wire.Ask{}); err != nil {
 			t.Errorf("%d: ParseAsk of what Append wrote: %v", n, err)
 		}
-		answer.Asker = wire.Asker{There: n > 0, Hidden: n > 1, Tuned: wire.StationTag(n / 3)}
+		answer.Asker = wire.Asker{Of: uint8(n), Hidden: n > 1, Tuned: wire.StationTag(n / 3)}
 		var got wire.Answer
 		if b := answer.Append(nil); len(b) != answer.Len() {
 			t.Errorf("%d: Answer.Len %d, appended %d", n, answer.Len(), len(b))
