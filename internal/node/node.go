@@ -219,7 +219,7 @@ func (n *Node) handleOpen(now mono.Time, id link.ID, p *peer, m wire.Open, out *
 	if st == nil {
 		if m.Reply {
 			var buf [wire.CandidatesMax]wire.Candidate
-			gone := wire.Gone{Station: m.Station, Candidates: n.meeting.reach.Clients(wire.TagOf(m.Station), buf[:0])}
+			gone := wire.Gone{Station: m.Station, Candidates: n.meeting.reach.Clients(reach.PeerID(id), wire.TagOf(m.Station), buf[:0])}
 			n.control(id, gone.Append)
 		}
 		return

@@ -315,7 +315,7 @@ func (n *Node) carry(now mono.Time, c reach.Request, out *Output) {
 		}
 		st.carried = now
 		var buf [wire.CandidatesMax]wire.Candidate
-		for _, k := range n.meeting.reach.Clients(wire.TagOf(c.Station), buf[:0]) {
+		for _, k := range n.meeting.reach.Clients(0, wire.TagOf(c.Station), buf[:0]) {
 			st.AddFound(now, k.Addr, k.Node, nil)
 		}
 		st.Advance(now, &n.mesh)

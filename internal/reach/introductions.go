@@ -26,6 +26,7 @@ const (
 	allEvery        = 100 * time.Millisecond
 
 	openAsked    = 2
+	tellsMax     = 4  // INTRODUCTIONs of one introduction, and READYs, that are heeded
 	predictedLow = 3  // the first of them before the one that was said
 	addrsMax     = 4  // where one side shows up, before it is not believed any more
 	predictedMax = 16 // ports of a sequential mapping
@@ -45,12 +46,14 @@ type meeting struct {
 	tries  int
 	next   mono.Time // INTRODUCE again, or Never
 	end    mono.Time
+	tells  int // INTRODUCTIONs
 	addrs  int // dialled
 }
 
 // An opening is an introduction in which this node is the target.
 type opening struct {
 	token  wire.PunchToken
+	asker  identity.NodeID
 	addr   netip.AddrPort
 	ports  wire.Ports
 	began  mono.Time
@@ -63,6 +66,7 @@ type opening struct {
 type passage struct {
 	token         wire.PunchToken
 	asker, target identity.NodeID
+	readies       int
 }
 
 func (r *Reach) token() (t wire.PunchToken) {
@@ -111,9 +115,10 @@ func (r *Reach) failMeeting(i int, out *Output) {
 	}
 }
 
-// forgetMeetings ends the introductions to a node that is met.
+// forgetMeetings ends the introductions to a node that is met, and of that node.
 func (r *Reach) forgetMeetings(node identity.NodeID) {
 	r.meetings = slices.DeleteFunc(r.meetings, func(m meeting) bool { return m.target == node })
+	r.openings = slices.DeleteFunc(r.openings, func(o opening) bool { return o.asker == node })
 }
 
 // MeetThroughOpen asks up to two peers that others reach, and that may know more nodes than most, for an introduction.
@@ -159,7 +164,7 @@ func (r *Reach) handleIntroduce(now mono.Time, p *peer, m wire.Introduce, out *O
 		answer.Status, answer.Addr = wire.IntroductionMade, t.addr
 		told := wire.Introduced{Token: m.Token, Asker: p.node, Addr: p.addr, Ports: m.Ports}
 		out.message(t.id, told.Append)
-		r.pass(passage{m.Token, p.node, t.node})
+		r.pass(passage{token: m.Token, asker: p.node, target: t.node})
 		r.counts.Made++
 	}
 	out.message(p.id, answer.Append)
@@ -167,7 +172,7 @@ func (r *Reach) handleIntroduce(now mono.Time, p *peer, m wire.Introduce, out *O
 
 // pass remembers an introduction, in the place of the oldest.
 func (r *Reach) pass(p passage) {
-	if slices.Contains(r.passed, p) {
+	if slices.ContainsFunc(r.passed, func(o passage) bool { return o.token == p.token && o.asker == p.asker && o.target == p.target }) {
 		return
 	}
 	if len(r.passed) < passedMax {
@@ -180,11 +185,13 @@ func (r *Reach) pass(p passage) {
 
 // handleReady passes on what a target says of its ports.
 func (r *Reach) handleReady(p *peer, m wire.Ready, out *Output) {
-	for _, o := range r.passed {
+	for i := range r.passed {
+		o := &r.passed[i]
 		if o.token != m.Token || o.target != p.node {
 			continue
 		}
-		if a := r.byNode[o.asker]; a != nil {
+		o.readies++
+		if a := r.byNode[o.asker]; a != nil && o.readies <= tellsMax {
 			again := wire.Introduction{Token: m.Token, Status: wire.IntroductionMade, Addr: p.addr, Ports: m.Ports}
 			out.message(a.id, again.Append)
 		}
@@ -195,19 +202,22 @@ func (r *Reach) handleReady(p *peer, m wire.Ready, out *Output) {
 // handleIntroduced opens the way for a node that wants to meet this one. That the address is the asker's only the introducer
 // says: it is sent a few datagrams of 9 bytes, and nothing else before its own dial has arrived.
 func (r *Reach) handleIntroduced(now mono.Time, p *peer, m wire.Introduced, out *Output) {
-	if m.Asker == r.cfg.Self || r.byNode[m.Asker] != nil || !sameSide(m.Addr.Addr(), p.addr.Addr()) {
+	if m.Asker == r.cfg.Self || m.Asker == p.node || !sameSide(m.Addr.Addr(), p.addr.Addr()) {
 		return
+	}
+	if a := r.byNode[m.Asker]; a != nil && a.addr == m.Addr {
+		return // elsewhere it may be, with a link that is dead and does not know it
 	}
 	i := slices.IndexFunc(r.openings, func(o opening) bool { return o.token == m.Token })
 	if i < 0 {
-		if !p.opens.take(now, introducerBurst, introducerEvery) || !r.openAll.take(now, allBurst, allEvery) {
-			return
+		if !p.opens.take(now, introducerBurst, introducerEvery) || !p.proxy && !r.openAll.take(now, allBurst, allEvery) {
+			return // liars elsewhere do not keep proxies from their work
 		}
 		if len(r.openings) >= openingsMax {
 			r.openings = slices.Delete(r.openings, 0, 1)
 		}
 		i = len(r.openings)
-		r.openings = append(r.openings, opening{token: m.Token, addr: m.Addr, ports: m.Ports, began: now, next: now})
+		r.openings = append(r.openings, opening{token: m.Token, asker: m.Asker, addr: m.Addr, ports: m.Ports, began: now, next: now})
 		r.counts.Opened++
 	}
 	if ports := r.predict(now, m.Addr); ports.Base != 0 {
@@ -262,12 +272,15 @@ func (r *Reach) handleIntroduction(now mono.Time, p *peer, m wire.Introduction, 
 		return
 	}
 	o := &r.meetings[i]
+	if o.tells++; o.tells > tellsMax || o.tells > 1 && o.ip != m.Addr.Addr() {
+		return // one introduction is about one host
+	}
 	if m.Status != wire.IntroductionMade || !sameSide(m.Addr.Addr(), p.addr.Addr()) {
 		r.failMeeting(i, out)
 		return
 	}
 	o.next = mono.Never
-	if o.ip != m.Addr.Addr() {
+	if !o.ip.IsValid() {
 		o.ip = m.Addr.Addr()
 		out.Dials = append(out.Dials, Dial{o.target, m.Addr})
 	}

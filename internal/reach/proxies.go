@@ -14,7 +14,10 @@ import (
 const (
 	proxiesWanted = 3
 	askedMax      = 5 * time.Second // then a peer that was asked to be a proxy will not be one
-	offerEvery    = 2 * time.Second
+	offerEvery    = 2 * time.Second // doubles while that brings no proxies
+	offersDoubled = 5               // doublings: 64 s
+	offersPicky   = 3               // so often the third proxy has to be of another network
+	wantedMax     = 3 * proxiesWanted
 	probesBurst   = 3
 	probesEvery   = 20 * time.Second
 	carriesMax    = 16
@@ -23,14 +26,15 @@ const (
 
 // wanted are hosts that are to be linked so that they become proxies.
 type wanted struct {
-	hosts []wire.Host // at most proxiesWanted
-	next  mono.Time   // no further offer is asked for before
+	hosts  []wire.Host // at most wantedMax, the oldest first
+	next   mono.Time   // no further offer is asked for before
+	offers int         // that were taken since there were proxies enough
 }
 
-// met reports whether a peer is one of them, and takes it out.
+// met reports whether a peer is one of them, and takes it out. It may be another node at the same address.
 func (w *wanted) met(p *peer) bool {
 	n := len(w.hosts)
-	w.hosts = slices.DeleteFunc(w.hosts, func(h wire.Host) bool { return h.Node == p.node })
+	w.hosts = slices.DeleteFunc(w.hosts, func(h wire.Host) bool { return h.Node == p.node || h.Addr == p.addr })
 	return len(w.hosts) < n
 }
 
@@ -50,13 +54,15 @@ func (r *Reach) Proxies(into []netip.AddrPort) []netip.AddrPort {
 	return into
 }
 
-// Clients appends candidates that this node can introduce to others and that carry a station.
-func (r *Reach) Clients(tag wire.StationTag, into []wire.Candidate) []wire.Candidate {
+// Clients appends candidates that this node can introduce to a peer, or with 0 to itself, and that carry a station.
+func (r *Reach) Clients(to PeerID, tag wire.StationTag, into []wire.Candidate) []wire.Candidate {
+	asker := r.byID[to]
 	for _, p := range r.peers {
 		if len(into) == wire.CandidatesMax {
 			break
 		}
-		if p.client && slices.Contains(p.carried, tag) {
+		if p.client && p != asker && wire.ValidAddr(p.addr) && slices.Contains(p.carried, tag) &&
+			(asker == nil || sameSide(p.addr.Addr(), asker.addr.Addr())) {
 			into = append(into, wire.Candidate{Node: p.node, Addr: p.addr, Open: p.open, Hops: wire.HopsUnknown, Free: wire.Classes})
 		}
 	}
@@ -76,8 +82,8 @@ func (r *Reach) ClientCount() int {
 
 // considerProxy asks a peer to be a proxy when one is wanted and the peer can be; it reports whether it did.
 func (r *Reach) considerProxy(now mono.Time, p *peer, out *Output) bool {
-	if r.open || !p.open || p.asked != 0 || r.proxies(p) >= proxiesWanted {
-		return false
+	if r.open || !p.open || p.asked != 0 || local(p.addr.Addr()) || r.proxies(p) >= proxiesWanted {
+		return false // of a local address those whom it is to introduce would know nothing
 	}
 	p.asked = now
 	r.sayStanding(now, p, out)
@@ -85,12 +91,12 @@ func (r *Reach) considerProxy(now mono.Time, p *peer, out *Output) bool {
 }
 
 // proxies is how many peers are proxies, or have been asked; those in the network of like count double, so that the
-// failure of one network leaves others.
+// failure of one network leaves others, unless others were sought in vain.
 func (r *Reach) proxies(like *peer) int {
 	n := 0
 	for _, p := range r.peers {
-		if p.proxy || p.asked != 0 && !p.refused {
-			if n++; like != nil && network(p.addr.Addr()) == network(like.addr.Addr()) {
+		if p.keep() {
+			if n++; like != nil && r.wanted.offers < offersPicky && network(p.addr.Addr()) == network(like.addr.Addr()) {
 				n++
 			}
 		}
@@ -100,33 +106,47 @@ func (r *Reach) proxies(like *peer) int {
 
 // keepProxies replaces those that are gone or refuse.
 func (r *Reach) keepProxies(now mono.Time, out *Output) {
+	kept := 0
 	for _, p := range r.peers {
-		if p.asked != 0 && !p.proxy && !p.refused && now.Sub(p.asked) > askedMax {
+		switch {
+		case p.proxy:
+			kept++
+		case p.keep() && now.Sub(p.asked) > askedMax:
 			p.refused = true
-			p.hold = now.Add(holdFor)
+			p.hold = max(p.hold, now.Add(holdFor))
+			r.sayStanding(now, p, out) // a late yes shall not bind it
 		}
 	}
-	have := r.proxies(nil)
-	if r.open || have >= proxiesWanted {
+	if kept >= proxiesWanted {
+		r.wanted.offers = 0
+	}
+	if r.open || r.proxies(nil) >= proxiesWanted {
 		return
 	}
 	for _, p := range r.peers {
 		r.considerProxy(now, p, out)
 	}
-	if have = r.proxies(nil); have < proxiesWanted && now >= r.wanted.next {
-		r.wanted.next = now.Add(offerEvery)
-		r.wanted.hosts = r.wanted.hosts[:0]
+	if have := r.proxies(nil); have < proxiesWanted && now >= r.wanted.next {
+		r.wanted.next = now.Add(offerEvery << min(r.wanted.offers, offersDoubled))
 		out.Hosts = proxiesWanted - have
 	}
 }
 
 // Offer names hosts that may become proxies, as Output.Hosts asked: they have answered this node, so others reach them.
 func (r *Reach) Offer(hosts []wire.Host, out *Output) {
-	for _, h := range hosts {
-		if r.byNode[h.Node] == nil && h.Node != r.cfg.Self && len(r.wanted.hosts) < proxiesWanted {
-			r.wanted.hosts = append(r.wanted.hosts, h)
-			out.Links = append(out.Links, h)
+	links := len(out.Links)
+	for _, h := range hosts[:min(len(hosts), proxiesWanted)] {
+		if r.byNode[h.Node] != nil || h.Node == r.cfg.Self {
+			continue
 		}
+		if len(r.wanted.hosts) >= wantedMax {
+			r.wanted.hosts = slices.Delete(r.wanted.hosts, 0, 1)
+		}
+		r.wanted.hosts = append(r.wanted.hosts, h)
+		out.Links = append(out.Links, h)
+	}
+	if len(out.Links) > links {
+		r.wanted.offers++
 	}
 }
 

@@ -57,9 +57,11 @@ type Reach struct {
 	all       limit // introductions that this node makes
 	openAll   limit // and those in which it is the target
 
-	open   bool // as it was said last
-	review mono.Time
-	counts Counts
+	open    bool    // as it was said last
+	verdict Verdict // as it was at the last review
+	changed bool    // what Output.Changed is to say at the next
+	review  mono.Time
+	counts  Counts
 }
 
 // Counts count since the start.
@@ -95,6 +97,9 @@ type peer struct {
 	probes    limit
 }
 
+// keep reports whether the peer is, or has been asked to be, a proxy of this node.
+func (p *peer) keep() bool { return p.asked != 0 && !p.refused }
+
 // New makes a Reach without links.
 func New(now mono.Time, cfg Config) *Reach {
 	return &Reach{cfg: cfg, observer: NewObserver(now), byID: map[PeerID]*peer{}, byNode: map[identity.NodeID]*peer{},
@@ -116,7 +121,7 @@ func (r *Reach) Open(id PeerID) bool {
 // Holds reports whether a link is to be kept although no station uses it.
 func (r *Reach) Holds(now mono.Time, id PeerID) bool {
 	p := r.byID[id]
-	return p != nil && (p.proxy || p.client || p.asked != 0 && !p.refused || now < p.hold)
+	return p != nil && (p.client || p.keep() || now < p.hold)
 }
 
 // Hold keeps a link for a while: its peer has told of others whom it may introduce.
@@ -135,7 +140,7 @@ func (r *Reach) SetCarried(now mono.Time, tags []wire.StationTag, out *Output) {
 	r.carried = append(r.carried[:0], tags...)
 	r.carriedAt++
 	for _, p := range r.peers {
-		if p.proxy || p.asked != 0 && !p.refused {
+		if p.keep() {
 			r.sayStanding(now, p, out)
 		}
 	}
@@ -168,12 +173,17 @@ func (r *Reach) PeerDown(id PeerID) {
 		delete(r.byNode, p.node)
 	}
 	r.peers = slices.DeleteFunc(r.peers, func(o *peer) bool { return o == p })
+	if p.proxy {
+		r.changed = true
+		r.wanted.offers, r.wanted.next = 0, 0 // another one soon
+	}
 }
 
 // PeerMoved is called when the address of a link has changed.
 func (r *Reach) PeerMoved(now mono.Time, id PeerID, addr netip.AddrPort, out *Output) {
 	if p := r.byID[id]; p != nil {
 		p.addr = addr
+		r.changed = r.changed || p.proxy
 		r.sayStanding(now, p, out) // it may not know yet
 	}
 }
@@ -183,7 +193,7 @@ func (r *Reach) sayStanding(now mono.Time, p *peer, out *Output) {
 	if !wire.ValidAddr(p.addr) {
 		return // of a link-local address with a zone others learn nothing
 	}
-	news := saying{open: r.open, keep: p.asked != 0 && !p.refused, kept: p.client, you: p.addr}
+	news := saying{open: r.open, keep: p.keep(), kept: p.client, you: p.addr}
 	if news.keep {
 		news.carried = r.carriedAt
 	}
@@ -274,16 +284,15 @@ func (r *Reach) handleStanding(now mono.Time, p *peer, m wire.Standing, out *Out
 	r.observer.Seen(now, p.addr, m.You)
 	answer := m.Seq != p.seen
 	p.seen = m.Seq
-	p.told = p.told || m.Ack == p.seq
-	if m.Open && !p.open {
+	p.told = m.Ack == p.seq // not for ever: an earlier word may have come after the last one, and then holds
+	if m.Open && !p.open && p.refused {
 		p.asked, p.refused = 0, false // it may be a proxy now
 	}
 	p.open, p.carries = m.Open, m.Carries
 	p.client = m.Keep && (p.client || r.mayKeep(p))
 	p.carried = append(p.carried[:0], m.Carried...)
-	if p.asked != 0 && m.Kept != p.proxy {
-		p.proxy = m.Kept
-		out.Changed = true
+	if kept := m.Kept && p.keep(); kept != p.proxy {
+		p.proxy, r.changed = kept, true
 	}
 	if !r.considerProxy(now, p, out) && answer {
 		r.sayStanding(now, p, out)
@@ -299,16 +308,7 @@ func (r *Reach) Advance(now mono.Time, out *Output) {
 		return
 	}
 	r.review = now.Add(reviewEvery)
-	if open := r.observer.Standing(now).Verdict == VerdictPublic; open != r.open {
-		r.open = open
-		out.Changed = true
-		for _, p := range r.peers {
-			if open && p.asked != 0 {
-				p.asked, p.proxy = 0, false // no introductions are needed any more
-			}
-			r.sayStanding(now, p, out)
-		}
-	}
+	r.lookAtStanding(now, out)
 	r.repeatStandings(now, out)
 	r.keepProxies(now, out)
 	r.probe(now, out)
@@ -317,6 +317,27 @@ func (r *Reach) Advance(now mono.Time, out *Output) {
 			p.hold = 0
 			out.Idle = append(out.Idle, p.id)
 		}
+	}
+	out.Changed, r.changed = out.Changed || r.changed, false
+}
+
+// lookAtStanding tells all peers when strangers reach this node now, or do not any more.
+func (r *Reach) lookAtStanding(now mono.Time, out *Output) {
+	verdict := r.observer.Standing(now).Verdict
+	if verdict == r.verdict {
+		return
+	}
+	r.verdict, r.changed = verdict, true
+	if open := verdict == VerdictPublic; open == r.open {
+		return
+	}
+	r.open = !r.open
+	for _, p := range r.peers {
+		if r.open && p.asked != 0 {
+			p.asked, p.refused, p.proxy = 0, false, false // no introductions are needed any more
+			p.hold = max(p.hold, now.Add(holdFor))
+		}
+		r.sayStanding(now, p, out)
 	}
 }
 
@@ -331,24 +352,6 @@ func (r *Reach) Deadline() mono.Time {
 	}
 	return t
 }
-
-// network is the part of an address that one party is likely to own: /16 or /32.
-func network(a netip.Addr) netip.Prefix {
-	bits := 16
-	if a.Is6() {
-		bits = 32
-	}
-	p, _ := a.Prefix(bits)
-	return p
-}
-
-// sameSide reports whether a node at one address may know what another address means: private ones mean something to
-// their own network only.
-func sameSide(a, b netip.Addr) bool {
-	return a.Is4() == b.Is4() && (local(a) == local(b))
-}
-
-func local(a netip.Addr) bool { return a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsLoopback() }
 
 // A limit is a token bucket of events.
 type limit struct {
