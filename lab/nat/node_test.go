@@ -132,6 +132,16 @@ func awaitReady(t *testing.T, nodes ...*node) {
 	}
 }
 
+// awaitStanding waits until a node that may be hidden knows how it is reached.
+func (nd *node) awaitStanding(t *testing.T) {
+	t.Helper()
+	awaitReady(t, nd)
+	await(t, 30*time.Second, nd.Name+" knows how it can be reached", func() bool {
+		var st status
+		return nd.get("/api/v1/status", &st) == nil && (st.NAT.Proxies > 0 || st.Reachability == "public")
+	})
+}
+
 // keepStatus writes the node's last words beside its log when the test failed.
 func (nd *node) keepStatus(t *testing.T) {
 	t.Helper()

@@ -144,12 +144,12 @@ func (h *Home) prepareRouter() error {
 
 // Behaviour is what others should see of the home, its carrier included.
 func (h *Home) Behaviour() Behaviour {
-	b := h.config.Kind.behaviour()
+	b := h.config.Kind.Behaviour()
 	if h.config.Kind.nats() {
 		b.Hairpin = h.config.Hairpin
 	}
 	if h.config.Carrier != nil {
-		return b.under(h.config.Carrier.Behaviour())
+		return b.Behind(h.config.Carrier.Behaviour())
 	}
 	return b
 }

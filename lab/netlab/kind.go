@@ -85,8 +85,8 @@ type Behaviour struct {
 	Hairpin            bool // hosts in the home reach each other by outside addresses
 }
 
-// behaviour is that of a kind, IPv4 or IPv6, whichever it has.
-func (k Kind) behaviour() Behaviour {
+// Behaviour is that of a kind, IPv4's if it has both, without hairpinning of a NAT.
+func (k Kind) Behaviour() Behaviour {
 	switch k {
 	case FullCone:
 		return Behaviour{}
@@ -109,8 +109,8 @@ func (k Kind) behaviour() Behaviour {
 	return Behaviour{Hairpin: true} // the addresses are the hosts' own
 }
 
-// under is what is seen of a router behind another one, which sends hosts' packets back to it as those of strangers.
-func (b Behaviour) under(outer Behaviour) Behaviour {
+// Behind is what is seen of a router behind another one, which sends hosts' packets back to it as those of strangers.
+func (b Behaviour) Behind(outer Behaviour) Behaviour {
 	return Behaviour{
 		Mapping: max(b.Mapping, outer.Mapping), Filtering: max(b.Filtering, outer.Filtering), Ports: max(b.Ports, outer.Ports),
 		Hairpin: outer.Hairpin && b.Mapping == EndpointIndependent,

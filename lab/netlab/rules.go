@@ -69,7 +69,7 @@ func (r rules) filter(line func(string, ...any)) {
 	line("ct state established,related accept")
 	line("iifname %q accept", lanDevice)
 	line("meta l4proto icmpv6 accept")
-	switch r.kind.behaviour().Filtering {
+	switch r.kind.Behaviour().Filtering {
 	case EndpointIndependent:
 		line("ct status dnat accept")
 	case AddressDependent:
@@ -111,7 +111,7 @@ func (r rules) maps(line func(string, ...any)) {
 
 // nat writes the translation.
 func (r rules) nat(line func(string, ...any)) {
-	is := r.kind.behaviour()
+	is := r.kind.Behaviour()
 	line("chain pre {")
 	line("type nat hook prerouting priority dstnat; policy accept;")
 	if is.Filtering < AddressAndPortDependent {

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+
+//go:build lab && linux
+
+package nat
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"streamer/lab/netlab"
+)
+
+// A change is something that happens to a town, and what a listener notices of it.
+type change struct {
+	what   string
+	short  bool // in the short run, too
+	happen func(t *testing.T, w *town, hit *tenant)
+	least  time.Duration // of silence, that nobody can avoid
+}
+
+// suspended is how long a machine sleeps.
+func suspended() time.Duration {
+	if long {
+		return time.Minute
+	}
+	return 10 * time.Second
+}
+
+func changes() []change {
+	return []change{
+		{what: "listener's router starts again with other ports", short: true, happen: func(t *testing.T, _ *town, hit *tenant) {
+			t.Helper()
+			must(t, hit.home.Reboot(true))
+		}},
+		{what: "the same, after 20 s without power", happen: func(t *testing.T, _ *town, hit *tenant) {
+			t.Helper()
+			must(t, hit.home.PowerOff())
+			pass(t, 20*time.Second)
+			must(t, hit.home.PowerOn(true))
+		}, least: 20 * time.Second},
+		{what: "listener's router gets another address", happen: func(t *testing.T, _ *town, hit *tenant) {
+			t.Helper()
+			must(t, hit.home.Renumber())
+		}},
+		{what: "broadcaster's router starts again with other ports", happen: func(t *testing.T, w *town, _ *tenant) {
+			t.Helper()
+			must(t, w.source.home.Reboot(true))
+		}},
+		{what: "broadcaster's router gets another address", happen: func(t *testing.T, w *town, _ *tenant) {
+			t.Helper()
+			must(t, w.source.home.Renumber())
+		}},
+		{what: "listener moves from its Wi-Fi to a telephone's network", happen: func(t *testing.T, w *town, hit *tenant) {
+			t.Helper()
+			carrier := w.net.Carrier(t, hit.Name+" carrier", netlab.HomeConfig{Kind: netlab.RandomPort, Up: line})
+			must(t, carrier.Take(hit.host))
+		}},
+		{what: fmt.Sprintf("listener sleeps for %v", suspended()), happen: func(t *testing.T, _ *town, hit *tenant) {
+			t.Helper()
+			must(t, hit.Signal(syscall.SIGSTOP))
+			pass(t, suspended())
+			must(t, hit.Signal(syscall.SIGCONT))
+		}, least: suspended()},
+		{what: fmt.Sprintf("broadcaster sleeps for %v", suspended()), happen: func(t *testing.T, w *town, _ *tenant) {
+			t.Helper()
+			must(t, w.source.Signal(syscall.SIGSTOP))
+			pass(t, suspended())
+			must(t, w.source.Signal(syscall.SIGCONT))
+		}, least: suspended()},
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An effect is what a listener noticed.
+type effect struct {
+	silence   time.Duration // heard by a player without a buffer of its own
+	recovery  time.Duration // from the end of the change until new chunks came
+	missed    uint64        // chunks
+	silentNow bool
+}
+
+// TestChange lets a listener live through a change: a router that starts again, an address that changes, sleep. The long run
+// writes docs/results/changes.md.
+func TestChange(t *testing.T) {
+	var table strings.Builder
+	for i, c := range changes() {
+		if !long && !c.short {
+			continue
+		}
+		t.Run(c.what, func(t *testing.T) {
+			e := live(t, uint64(60+i), c)
+			fmt.Fprintf(&table, "| %s | %v | %v | %d |\n", c.what, e.silence.Round(10*time.Millisecond), e.recovery.Round(10*time.Millisecond), e.missed)
+			t.Logf("%+v", e)
+			if e.silentNow {
+				t.Error("the listener is silent")
+			}
+			// 2 s is what design asks for; the rest is for a busy machine.
+			if limit := 2*time.Second + hearingLimit; e.silence > c.least+limit {
+				t.Errorf("%v of silence, want at most %v more than %v", e.silence, limit, c.least)
+			}
+		})
+	}
+	page := fmt.Sprintf(`# Lines that change
+
+A broadcaster and four listeners behind port-restricted routers (RFC 4787: endpoint-independent mapping, address and port-dependent
+filtering), two public hosts that carry no audio, round trips of 40 ms. Something happens to one of them. Silence is what a player
+without a buffer of its own hears in the minute after; recovery the time from the end of what happened until new chunks come.
+
+| What happens | Silence | Recovery | Chunks missed |
+|---|---|---|---|
+%s
+%s, with `+"`LAB_LONG=1 go test -tags lab -run '^TestChange$' -count 1 -v ./lab/nat/`"+` as root on %s.
+`, table.String(), time.Now().Format("2 January 2006"), machine())
+	t.Log("\n" + page)
+	if long {
+		must(t, os.WriteFile(filepath.Join("..", "..", "docs", "results", "changes.md"), []byte(page), 0o644))
+	}
+}
+
+// live makes a town, lets the change happen, and looks at the listener that it hits.
+func live(t *testing.T, seed uint64, c change) effect {
+	t.Helper()
+	listeners, after := 4, time.Minute
+	if !long {
+		listeners, after = 3, 10*time.Second
+	}
+	w := newTown(t, townPlan{
+		seed: seed, hosts: 2, source: netlab.PortRestricted, listeners: kindsOf(netlab.PortRestricted, listeners), worldUpload: "0",
+	})
+	pass(t, settle())
+	w.report(t)
+	hit := w.hit()
+	t.Logf("%s is hit", hit.Name)
+	silence, before := hit.ear.silence(), hit.tuned().Chunks
+	c.happen(t, w, hit)
+	happened := time.Now()
+	have := hit.tuned().Chunks.Received
+	var e effect
+	await(t, after, "new chunks", func() bool { return hit.tuned().Chunks.Received > have+1 })
+	e.recovery = time.Since(happened)
+	pass(t, after-time.Since(happened))
+	end := hit.ear.silence()
+	pass(t, time.Second)
+	e.silence, e.missed = end-silence, hit.tuned().Chunks.Missing-before.Missing
+	e.silentNow = hit.ear.silence()-end > 700*time.Millisecond
+	w.report(t)
+	return e
+}
+
+// hit is a listener that is fed by the broadcaster itself, and feeds others, if there is one.
+func (w *town) hit() *tenant {
+	return slices.MaxFunc(w.listeners, func(a, b *tenant) int { return len(a.tuned().Children) - len(b.tuned().Children) })
+}
