@@ -34,9 +34,12 @@ type nearState struct {
 	lostAt mono.Time // when a near parent was lost; 0 never
 }
 
-// FedNear reports whether peers on the LAN bring the whole stream.
-func (s *Station) FedNear() bool {
-	return s.cfg.Role != Source && s.Fed() && s.manifests.near && !slices.ContainsFunc(s.assign[:], func(p *peer) bool { return !p.near })
+// SharesLine reports whether this node has the whole stream and is not the first, by node ids, of those on its LAN that have it.
+func (s *Station) SharesLine(now mono.Time) bool {
+	return s.cfg.Role != Source && s.Fed() && slices.ContainsFunc(s.peers, func(p *peer) bool {
+		return p.near && p.open && !p.gone && p.have.Epoch != 0 && now.Sub(p.heardAt) < partnerSilence &&
+			bytes.Compare(p.node[:], s.cfg.Self[:]) < 0
+	})
 }
 
 // AddNear adds a host on the same LAN, which may carry the station or not.
@@ -213,11 +216,20 @@ func (s *Station) mayMoveNear(now mono.Time, q *peer, part int) bool {
 }
 
 // mayFollow reports whether this node, which fetches a part from outside the LAN, may have it from q instead. Of two that fetch
-// it the one with the higher node id yields, so that they never begin to feed each other; it is q's fetcher that counts, which
-// may be another near node. One that cannot give the part to anybody yields to all.
+// it the one that fetches fewer parts yields, or else the one with the higher node id, so that they never begin to feed each
+// other; it is q's fetcher that counts, which may be another near node. One that cannot give the part to anybody yields to all.
 func (s *Station) mayFollow(q *peer, part int) bool {
 	fetcher := s.fetcherOf(q, part)
-	if fetcher.source || bytes.Compare(fetcher.node[:], s.cfg.Self[:]) < 0 {
+	ours, theirs := 0, 0
+	for other := range wire.PathParts {
+		if s.place.parts[other].Hops != wire.HopsUnknown && !s.comesNear(other) {
+			ours++
+		}
+		if fetcher.path.Parts[other].Hops != wire.HopsUnknown && s.fetcherOf(fetcher, other) == fetcher {
+			theirs++
+		}
+	}
+	if fetcher.source || theirs > ours || theirs == ours && bytes.Compare(fetcher.node[:], s.cfg.Self[:]) < 0 {
 		return true
 	}
 	return s.freeClasses(true) < wire.Classes/wire.PartManifests && !slices.ContainsFunc(s.children, func(c *peer) bool { return c.gets(part) })

@@ -18,7 +18,7 @@ import (
 const (
 	LocalMax     = 64 // own addresses, and own prefixes, of a LocalCommand
 	nearHostsMax = 64 // hosts on the LAN; the oldest makes room
-	gossipShared = 64 // bytes a second, where another node on the LAN fetches what this one plays
+	gossipShared = 64 // bytes a second, where another node on the LAN asks as often as ever
 	lanBits      = 64 // of the prefix of an IPv6 LAN with public addresses (RFC 4291)
 )
 
@@ -38,7 +38,7 @@ type local struct {
 	addrs    []netip.Addr
 	prefixes []netip.Prefix
 	hosts    []wire.Host // on the LAN, the oldest first
-	shared   mono.Time   // since when the LAN brings all that this node carries; 0: it does not
+	shared   mono.Time   // since when others on the LAN carry the same, and come before this node; 0: they do not
 }
 
 // sharedAfter is how long that must be so before asks become rare: first a node gets to know its stations and hosts.
@@ -87,9 +87,9 @@ func (l *local) near(a netip.Addr) bool {
 	})
 }
 
-// noteSharing looks whether other nodes on the LAN bring all that this one carries.
+// noteSharing looks whether others on the LAN carry all that this node carries, and come before it.
 func (n *Node) noteSharing(now mono.Time) {
-	shares := len(n.stations) > 0 && !slices.ContainsFunc(n.stations, func(st *station) bool { return !st.FedNear() })
+	shares := len(n.stations) > 0 && !slices.ContainsFunc(n.stations, func(st *station) bool { return !st.SharesLine(now) })
 	switch l := &n.local; {
 	case !shares:
 		l.shared = 0

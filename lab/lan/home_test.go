@@ -235,7 +235,7 @@ func (s *tuned) outside() (outside, all int) {
 func noise(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "noise.mp3")
-	cmd := exec.CommandContext(t.Context(), "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "anoisesrc=r=44100:a=0.3:seed=7:d=600",
+	cmd := exec.CommandContext(t.Context(), "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "anoisesrc=r=44100:a=0.3:seed=7:d=1200",
 		"-b:a", fmt.Sprint(homeRate), path)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg: %v\n%s", err, out)
