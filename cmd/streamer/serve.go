@@ -24,6 +24,7 @@ func serve(p *program, opts daemon.Options, w io.Writer, with companion) error {
 		printReady(w, r)
 		ready <- r
 	}
+	opts.OnLink = func(link string) { fmt.Fprintf(w, "%-7s %s\n", "link", link) }
 	d, err := daemon.New(opts)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return withHint(err, "is a node running already (streamer status)? `--port 0 --http 127.0.0.1:0` takes free ports")

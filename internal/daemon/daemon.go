@@ -18,7 +18,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"streamer/internal/identity"
@@ -41,12 +43,13 @@ type Daemon struct {
 	stations  *stations
 	discovery *discovery
 	ports     *portMapping
-	own       *broadcast     // nil: no station of one's own
-	server    *ingest.Server // the source port; nil: none
-	player    *ingest.Player // the things to play; nil: none
-	sources   []net.Listener // of server
-	listener  net.Listener   // nil: no HTTP
-	stop      chan struct{}  // closed when somebody asked to stop
+	own       *broadcast                       // nil: no station of one's own
+	entries   atomic.Pointer[[]netip.AddrPort] // where people elsewhere begin to reach this node; nil: not known yet
+	server    *ingest.Server                   // the source port; nil: none
+	player    *ingest.Player                   // the things to play; nil: none
+	sources   []net.Listener                   // of server
+	listener  net.Listener                     // nil: no HTTP
+	stop      chan struct{}                    // closed when somebody asked to stop
 	stopOnce  sync.Once
 	closers   []func() error // what New opened, in order
 }
@@ -244,7 +247,7 @@ func (d *Daemon) Ready() Ready {
 func (d *Daemon) ownLink() identity.Link {
 	peers := d.opts.Announce
 	if peers == nil {
-		peers = ownPeers(d.conn.Port())
+		peers = d.linkPeers()
 	}
 	d.own.mu.Lock()
 	defer d.own.mu.Unlock()

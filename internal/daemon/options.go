@@ -38,6 +38,7 @@ type Options struct {
 	Announce  []string     // HOST:PORT peers in the links of one's own station; nil: this machine's addresses
 	ReadyFile string       // where to write a Ready; "" nowhere
 	OnReady   func(Ready)  // called once, from Run's goroutine; may be nil
+	OnLink    func(string) // called when the link to one's own station is another one; may be nil; not with Announce
 	Record    string       // file to record all calls of the core to, SECRETS INCLUDED; "" none
 	Log       *slog.Logger // nil discards
 

@@ -39,6 +39,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	core.Go(func() { d.loop.run(loopCtx) })
 	d.discovery.tellLocal(ctx) // before anybody on the LAN is met
 	doors.Go(func() { d.discovery.runLocal(ctx) })
+	if d.own != nil && d.opts.Announce == nil {
+		doors.Go(func() { d.runEntries(ctx) })
+	}
 	doors.Go(func() { d.stations.run(ctx) })
 	doors.Go(func() { d.discovery.run(ctx) })
 	if d.opts.DHT {

@@ -65,7 +65,7 @@ func (n *Node) announceDue(now mono.Time) {
 		status := st.Status(now)
 		rec := a.next
 		rec.OnAir = status.OnAir && !status.Ended
-		rec.Entries = n.ownAddresses()
+		rec.Entries = n.ownAddresses(now)
 		if !a.due(now, &rec) || a.at == 0 && n.awaitsProxies(now, a) {
 			continue
 		}
@@ -116,11 +116,19 @@ func (a *announcement) same(rec *wire.StationRecord) bool {
 		rec.Codec == s.Codec && rec.KBPS == s.KBPS && slices.Equal(rec.Entries, s.Entries)
 }
 
+// EntryPoints are the addresses where others begin to reach this node, as far as that is known.
+func (n *Node) EntryPoints(now mono.Time) []netip.AddrPort {
+	if n.finder.gossip == nil {
+		return nil
+	}
+	return n.ownAddresses(now)
+}
+
 // ownAddresses are where others begin to reach this node: its proxies, unless strangers reach it, and where others see it, if at
 // least two networks agree or only one has said anything.
-func (n *Node) ownAddresses() []netip.AddrPort {
+func (n *Node) ownAddresses(now mono.Time) []netip.AddrPort {
 	var list []netip.AddrPort
-	if n.meeting.reach.Observer().Standing(n.finder.review).Verdict != reach.VerdictPublic {
+	if n.meeting.reach.Observer().Standing(now).Verdict != reach.VerdictPublic {
 		list = n.meeting.reach.Proxies(list)
 	}
 	for _, ipv4 := range []bool{true, false} {

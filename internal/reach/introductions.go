@@ -289,6 +289,10 @@ func (r *Reach) handleIntroduction(now mono.Time, p *peer, m wire.Introduction, 
 
 // HandlePunch learns from a PUNCH where the other side of an introduction is.
 func (r *Reach) HandlePunch(now mono.Time, from netip.AddrPort, m wire.Punch, out *Output) {
+	if m.Token == r.tested {
+		r.observer.Probed(now, from)
+		return
+	}
 	for i := range r.meetings {
 		if o := &r.meetings[i]; o.token == m.Token && o.ip == from.Addr() {
 			r.counts.PunchesCaught++

@@ -13,10 +13,10 @@ import (
 
 const (
 	proxiesWanted = 3
-	askedMax      = 5 * time.Second // then a peer that was asked to be a proxy will not be one
-	offerEvery    = 2 * time.Second // doubles while that brings no proxies
-	offersDoubled = 5               // doublings: 64 s
-	offersPicky   = 3               // so often the third proxy has to be of another network
+	askedMax      = 5 * time.Second  // then a peer that was asked to be a proxy will not be one
+	offerEvery    = 2 * time.Second  // doubles while that brings no proxies
+	offersDoubled = 5                // doublings: 64 s
+	pickyFor      = 15 * time.Second // that some are missing: so long the third has to be of another network
 	wantedMax     = 3 * proxiesWanted
 	probesBurst   = 3
 	probesEvery   = 20 * time.Second
@@ -29,6 +29,7 @@ type wanted struct {
 	hosts  []wire.Host // at most wantedMax, the oldest first
 	next   mono.Time   // no further offer is asked for before
 	offers int         // that were taken since there were proxies enough
+	since  mono.Time   // some are missing; 0: none are
 }
 
 // met reports whether a peer is one of them, and takes it out. It may be another node at the same address.
@@ -82,7 +83,7 @@ func (r *Reach) ClientCount() int {
 
 // considerProxy asks a peer to be a proxy when one is wanted and the peer can be; it reports whether it did.
 func (r *Reach) considerProxy(now mono.Time, p *peer, out *Output) bool {
-	if r.open || !p.open || p.asked != 0 || local(p.addr.Addr()) || r.proxies(p) >= proxiesWanted {
+	if r.open || !p.open || p.asked != 0 || local(p.addr.Addr()) || r.proxies(now, p) >= proxiesWanted {
 		return false // of a local address those whom it is to introduce would know nothing
 	}
 	p.asked = now
@@ -92,11 +93,12 @@ func (r *Reach) considerProxy(now mono.Time, p *peer, out *Output) bool {
 
 // proxies is how many peers are proxies, or have been asked; those in the network of like count double, so that the
 // failure of one network leaves others, unless others were sought in vain.
-func (r *Reach) proxies(like *peer) int {
+func (r *Reach) proxies(now mono.Time, like *peer) int {
 	n := 0
+	picky := like != nil && (r.wanted.since == 0 || now.Sub(r.wanted.since) < pickyFor)
 	for _, p := range r.peers {
 		if p.keep() {
-			if n++; like != nil && r.wanted.offers < offersPicky && network(p.addr.Addr()) == network(like.addr.Addr()) {
+			if n++; picky && network(p.addr.Addr()) == network(like.addr.Addr()) {
 				n++
 			}
 		}
@@ -117,16 +119,19 @@ func (r *Reach) keepProxies(now mono.Time, out *Output) {
 			r.sayStanding(now, p, out) // a late yes shall not bind it
 		}
 	}
-	if kept >= proxiesWanted {
-		r.wanted.offers = 0
+	switch {
+	case kept >= proxiesWanted:
+		r.wanted.offers, r.wanted.since = 0, 0
+	case r.wanted.since == 0:
+		r.wanted.since = now
 	}
-	if r.open || r.proxies(nil) >= proxiesWanted {
+	if r.open || r.proxies(now, nil) >= proxiesWanted {
 		return
 	}
 	for _, p := range r.peers {
 		r.considerProxy(now, p, out)
 	}
-	if have := r.proxies(nil); have < proxiesWanted && now >= r.wanted.next {
+	if have := r.proxies(now, nil); have < proxiesWanted && now >= r.wanted.next {
 		r.wanted.next = now.Add(offerEvery << min(r.wanted.offers, offersDoubled))
 		out.Hosts = proxiesWanted - have
 	}
@@ -216,8 +221,9 @@ func (r *Reach) probe(now mono.Time, out *Output) {
 	if best == nil {
 		return
 	}
-	r.observer.ProbeSent(now)
+	r.observer.ProbeSentTo(now, best.addr)
 	m := wire.ProbeMe{Token: r.token()}
+	r.tested = m.Token
 	out.message(best.id, m.Append)
 }
 

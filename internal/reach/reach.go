@@ -53,6 +53,7 @@ type Reach struct {
 	passed    []passage // a ring
 	passedAt  int
 	wanted    wanted
+	tested    wire.PunchToken // of the last test of the filter
 	carries   []carry
 	all       limit // introductions that this node makes
 	openAll   limit // and those in which it is the target
