@@ -120,7 +120,7 @@ func (r *Reach) keepProxies(now mono.Time, out *Output) {
 		}
 	}
 	switch {
-	case kept >= proxiesWanted:
+	case kept >= proxiesWanted || r.open:
 		r.wanted.offers, r.wanted.since = 0, 0
 	case r.wanted.since == 0:
 		r.wanted.since = now

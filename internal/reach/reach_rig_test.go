@@ -29,6 +29,8 @@ type town struct {
 	log    []letter // all that was sent
 	lose   func(l *letter) bool
 	late   func(l *letter) time.Duration // beside hop
+
+	strangers int
 }
 
 // hop is one way, between any two.
@@ -116,9 +118,16 @@ func (w *town) addAt(name string, at netip.AddrPort, b *box, change func(*reach.
 	return p
 }
 
+// hide brings a node with a firewall: nobody comes in to whom it has sent nothing.
+func (w *town) hide(name, addr string) *party {
+	return w.add(name, addr, &box{filter: reach.AddressPortDependent})
+}
+
 // open has a stranger come in, so that the node knows that it is public.
 func (p *party) open() *party {
-	p.Observer().Arrived(p.town.now, netip.MustParseAddrPort("7.7.7.7:7"))
+	w := p.town
+	w.strangers++
+	p.Observer().Arrived(w.now, netip.AddrPortFrom(netip.AddrFrom4([4]byte{7, 7, byte(w.strangers >> 8), byte(w.strangers)}), 7))
 	return p
 }
 
