@@ -70,6 +70,7 @@ type nodeFlags struct {
 	Seed      []string `placeholder:"HOST:PORT" help:"Hosts to start from. Repeatable."`
 	Upload    rate     `default:"auto" placeholder:"RATE" help:"At most so much upload, in bit/s, like 512k or 2M; 0 gives nothing; auto (the default) measures."`
 	NoLAN     bool     `name:"no-lan" help:"Do not look for nodes on the local network, and do not be found there."`
+	NoCarry   bool     `name:"no-carry" help:"Never relay a station for those who reach nobody else that has it."`
 	NoGossip  bool     `name:"no-gossip" help:"Neither ask others for hosts and stations nor tell them of any: know links and their peers only."`
 	NoDHT     bool     `name:"no-dht" help:"Do not use the BitTorrent DHT to find hosts when nobody else is known, nor to announce your station."`
 	NoPortmap bool     `name:"no-portmap" help:"Do not ask the router for a port."`
@@ -98,6 +99,7 @@ func (f *nodeFlags) Validate() error {
 func (f *nodeFlags) options(p *program, g *globalFlags) daemon.Options {
 	return daemon.Options{
 		DataDir: g.DataDir, Port: f.Port, HTTP: f.HTTP, UploadBPS: int64(f.Upload), Seeds: f.Seed, LAN: !f.NoLAN, DHT: !f.NoDHT, NoGossip: f.NoGossip,
+		NoCarry: f.NoCarry,
 		Portmap: !f.NoPortmap,
 		Version: versionText(), Announce: f.Announce, ReadyFile: f.ReadyFile, Record: f.Record, Log: g.logger(p, slog.LevelInfo),
 	}

@@ -111,6 +111,7 @@ func (d *Daemon) openNode() error {
 	}
 	cfg := seeds.Config(d.opts.UploadBPS)
 	d.self = cfg.Key.Public()
+	cfg.Reach.Carries = !d.opts.NoCarry || d.opts.Record != ""
 	if d.opts.NoGossip && d.opts.Record == "" {
 		cfg.Gossip = nil
 	}

@@ -31,6 +31,7 @@ type Options struct {
 	LAN         bool // look for nodes on the local network, and be found
 	DHT         bool // ask the BitTorrent DHT when nobody else answers, and announce one's own station there
 	Portmap     bool // ask the router for a port
+	NoCarry     bool // never relay a station for those who reach nobody else that has it; not with Record
 	NoGossip    bool // neither ask for hosts and stations nor answer: only links and their peers are known; not with Record
 	KeepNodeKey bool // the node's identity is the same at each start: for hosts that others start from
 
