@@ -26,7 +26,7 @@ const (
 	allEvery        = 100 * time.Millisecond
 
 	openAsked    = 2
-	tellsMax     = 4  // INTRODUCTIONs of one introduction, and READYs, that are heeded
+	tellsMax     = 4  // INTRODUCTIONs with ports, and READYs, of one introduction that are heeded
 	predictedLow = 3  // the first of them before the one that was said
 	addrsMax     = 4  // where one side shows up, before it is not believed any more
 	predictedMax = 16 // ports of a sequential mapping
@@ -46,7 +46,7 @@ type meeting struct {
 	tries  int
 	next   mono.Time // INTRODUCE again, or Never
 	end    mono.Time
-	tells  int // INTRODUCTIONs
+	tells  int // INTRODUCTIONs with ports
 	addrs  int // dialled
 }
 
@@ -66,7 +66,7 @@ type opening struct {
 type passage struct {
 	token         wire.PunchToken
 	asker, target identity.NodeID
-	readies       int
+	asks, readies int
 }
 
 func (r *Reach) token() (t wire.PunchToken) {
@@ -93,11 +93,14 @@ func (r *Reach) Meet(now mono.Time, via PeerID, target identity.NodeID, addr net
 func (r *Reach) repeatMeetings(now mono.Time, out *Output) {
 	for i := 0; i < len(r.meetings); {
 		m := &r.meetings[i]
-		if now >= m.end || now >= m.next && (m.tries >= introduceTries || r.byID[m.via] == nil) {
+		over := m.tries >= introduceTries || r.byID[m.via] == nil
+		switch {
+		case now >= m.end || now >= m.next && over && !m.ip.IsValid():
 			r.failMeeting(i, out)
 			continue
-		}
-		if now >= m.next {
+		case now >= m.next && over:
+			m.next = mono.Never
+		case now >= m.next:
 			ask := wire.Introduce{Token: m.token, Target: m.target, Ports: r.predict(now, m.addr)}
 			out.message(m.via, ask.Append)
 			m.next = now.Add(introduceRetry << m.tries)
@@ -157,17 +160,27 @@ func (r *Reach) handleIntroduce(now mono.Time, p *peer, m wire.Introduce, out *O
 	t := r.byNode[m.Target]
 	switch {
 	case t == nil || t == p || !sameSide(t.addr.Addr(), p.addr.Addr()) || !wire.ValidAddr(t.addr) || !wire.ValidAddr(p.addr):
-	case !p.introduce.take(now, askerBurst, askerEvery) || !r.all.take(now, allBurst, allEvery):
+	case !r.again(p, t, m.Token) && (!p.introduce.take(now, askerBurst, askerEvery) || !r.all.take(now, allBurst, allEvery)):
 		answer.Status = wire.IntroductionRefused
 		r.counts.Refused++
 	default:
 		answer.Status, answer.Addr = wire.IntroductionMade, t.addr
 		told := wire.Introduced{Token: m.Token, Asker: p.node, Addr: p.addr, Ports: m.Ports}
 		out.message(t.id, told.Append)
-		r.pass(passage{token: m.Token, asker: p.node, target: t.node})
-		r.counts.Made++
+		r.pass(passage{token: m.Token, asker: p.node, target: t.node, asks: 1})
 	}
 	out.message(p.id, answer.Append)
+}
+
+// again reports whether an introduction has been made before and is asked for again, as often as it may.
+func (r *Reach) again(asker, target *peer, token wire.PunchToken) bool {
+	for i := range r.passed {
+		if o := &r.passed[i]; o.token == token && o.asker == asker.node && o.target == target.node {
+			o.asks++
+			return o.asks <= introduceTries
+		}
+	}
+	return false
 }
 
 // pass remembers an introduction, in the place of the oldest.
@@ -175,6 +188,7 @@ func (r *Reach) pass(p passage) {
 	if slices.ContainsFunc(r.passed, func(o passage) bool { return o.token == p.token && o.asker == p.asker && o.target == p.target }) {
 		return
 	}
+	r.counts.Made++
 	if len(r.passed) < passedMax {
 		r.passed = append(r.passed, p)
 		return
@@ -272,19 +286,21 @@ func (r *Reach) handleIntroduction(now mono.Time, p *peer, m wire.Introduction, 
 		return
 	}
 	o := &r.meetings[i]
-	if o.tells++; o.tells > tellsMax || o.tells > 1 && o.ip != m.Addr.Addr() {
+	made := m.Status == wire.IntroductionMade
+	switch {
+	case o.ip.IsValid() && (!made || o.ip != m.Addr.Addr()):
 		return // one introduction is about one host
-	}
-	if m.Status != wire.IntroductionMade || !sameSide(m.Addr.Addr(), p.addr.Addr()) {
+	case !made || !sameSide(m.Addr.Addr(), p.addr.Addr()):
 		r.failMeeting(i, out)
 		return
-	}
-	o.next = mono.Never
-	if !o.ip.IsValid() {
-		o.ip = m.Addr.Addr()
+	case !o.ip.IsValid():
+		o.ip = m.Addr.Addr() // it is asked for again all the same: the target may not have been told
 		out.Dials = append(out.Dials, Dial{o.target, m.Addr})
 	}
-	r.punchPorts(now, m.Addr, m.Ports, m.Token, out)
+	if m.Ports.Base != 0 && o.tells < tellsMax {
+		o.tells++
+		r.punchPorts(now, m.Addr, m.Ports, m.Token, out)
+	}
 }
 
 // HandlePunch learns from a PUNCH where the other side of an introduction is.
@@ -296,6 +312,7 @@ func (r *Reach) HandlePunch(now mono.Time, from netip.AddrPort, m wire.Punch, ou
 	for i := range r.meetings {
 		if o := &r.meetings[i]; o.token == m.Token && o.ip == from.Addr() {
 			r.counts.PunchesCaught++
+			o.next = mono.Never // the target is there
 			if o.addrs++; o.addrs <= 2*len(punchTimes) {
 				out.Dials = append(out.Dials, Dial{o.target, from})
 			}
