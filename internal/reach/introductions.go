@@ -25,6 +25,9 @@ const (
 	allBurst        = 100
 	allEvery        = 100 * time.Millisecond
 
+	openingsHere = 8               // of askers at one address, in meetingMax
+	portsBurst   = 8               // in which the target sends to predicted ports, too
+	portsEvery   = 2 * time.Second // of those
 	openAsked    = 2
 	tellsMax     = 4  // INTRODUCTIONs with ports, and READYs, of one introduction that are heeded
 	predictedLow = 3  // the first of them before the one that was said
@@ -160,7 +163,7 @@ func (r *Reach) handleIntroduce(now mono.Time, p *peer, m wire.Introduce, out *O
 	t := r.byNode[m.Target]
 	switch {
 	case t == nil || t == p || !sameSide(t.addr.Addr(), p.addr.Addr()) || !wire.ValidAddr(t.addr) || !wire.ValidAddr(p.addr):
-	case !r.again(p, t, m.Token) && (!p.introduce.take(now, askerBurst, askerEvery) || !r.all.take(now, allBurst, allEvery)):
+	case !r.again(p, t, m.Token) && !share(now, &p.introduce, askerBurst, askerEvery, &r.all):
 		answer.Status = wire.IntroductionRefused
 		r.counts.Refused++
 	default:
@@ -222,16 +225,22 @@ func (r *Reach) handleIntroduced(now mono.Time, p *peer, m wire.Introduced, out 
 	if a := r.byNode[m.Asker]; a != nil && a.addr == m.Addr {
 		return // elsewhere it may be, with a link that is dead and does not know it
 	}
-	i := slices.IndexFunc(r.openings, func(o opening) bool { return o.token == m.Token })
-	if i < 0 {
-		if !p.opens.take(now, introducerBurst, introducerEvery) || !p.proxy && !r.openAll.take(now, allBurst, allEvery) {
+	if !slices.ContainsFunc(r.openings, func(o opening) bool { return o.token == m.Token }) {
+		if r.openingsTo(m.Addr.Addr()) >= openingsHere {
+			return
+		}
+		if p.proxy && !p.opens.take(now, introducerBurst, introducerEvery) ||
+			!p.proxy && !share(now, &p.opens, introducerBurst, introducerEvery, &r.openAll) {
 			return // liars elsewhere do not keep proxies from their work
 		}
 		if len(r.openings) >= openingsMax {
 			r.openings = slices.Delete(r.openings, 0, 1)
 		}
-		i = len(r.openings)
-		r.openings = append(r.openings, opening{token: m.Token, asker: m.Asker, addr: m.Addr, ports: m.Ports, began: now, next: now})
+		o := opening{token: m.Token, asker: m.Asker, addr: m.Addr, began: now, next: now}
+		if m.Ports.Base != 0 && r.openPorts.take(now, portsBurst, portsEvery) {
+			o.ports = m.Ports
+		}
+		r.openings = append(r.openings, o)
 		r.counts.Opened++
 	}
 	if ports := r.predict(now, m.Addr); ports.Base != 0 {
@@ -239,6 +248,17 @@ func (r *Reach) handleIntroduced(now mono.Time, p *peer, m wire.Introduced, out 
 		out.message(p.id, ready.Append)
 	}
 	r.punchDue(now, out)
+}
+
+// openingsTo is how many introductions are under way for askers at an address.
+func (r *Reach) openingsTo(a netip.Addr) int {
+	n := 0
+	for i := range r.openings {
+		if r.openings[i].addr.Addr() == a {
+			n++
+		}
+	}
+	return n
 }
 
 // punchDue sends the rounds of PUNCHes that are due.

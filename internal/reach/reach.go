@@ -57,6 +57,7 @@ type Reach struct {
 	carries   []carry
 	all       limit // introductions that this node makes
 	openAll   limit // and those in which it is the target
+	openPorts limit // of which with predicted ports
 
 	open    bool    // as it was said last
 	verdict Verdict // as it was at the last review
@@ -104,7 +105,8 @@ func (p *peer) keep() bool { return p.asked != 0 && !p.refused }
 // New makes a Reach without links.
 func New(now mono.Time, cfg Config) *Reach {
 	return &Reach{cfg: cfg, observer: NewObserver(now), byID: map[PeerID]*peer{}, byNode: map[identity.NodeID]*peer{},
-		all: limit{left: allBurst}, openAll: limit{left: allBurst}, review: now}
+		all: limit{left: allBurst}, openAll: limit{left: allBurst}, openPorts: limit{left: portsBurst},
+		review: now}
 }
 
 // Observer knows where this node stands; the node tells it what it sees.
@@ -362,13 +364,30 @@ type limit struct {
 
 // take reports whether one more event is allowed, of burst at once and one each every.
 func (l *limit) take(now mono.Time, burst int, every time.Duration) bool {
-	if earned := int(now.Sub(l.filled) / every); earned > 0 {
-		l.left = min(burst, l.left+min(earned, burst))
-		l.filled = now
-	}
+	l.fill(now, burst, every)
 	if l.left <= 0 {
 		return false
 	}
 	l.left--
+	return true
+}
+
+func (l *limit) fill(now mono.Time, burst int, every time.Duration) {
+	if earned := int(now.Sub(l.filled) / every); earned > 0 {
+		l.left = min(burst, l.left+min(earned, burst))
+		l.filled = now
+	}
+}
+
+// share takes from a peer's own limit and from that of all. Who took much lately leaves up to half of the latter to the others.
+func share(now mono.Time, own *limit, burst int, every time.Duration, all *limit) bool {
+	if !own.take(now, burst, every) {
+		return false
+	}
+	all.fill(now, allBurst, allEvery)
+	if all.left <= (burst-1-own.left)*allBurst/(2*burst) {
+		return false
+	}
+	all.left--
 	return true
 }
