@@ -35,6 +35,8 @@ type portMapping struct {
 	port uint16
 	dir  func() (string, error) // of the key
 
+	paths func() ([]portmap.Path, error) // nil: this machine's
+
 	mu     sync.Mutex
 	asking bool
 	report portmap.Report
@@ -54,7 +56,7 @@ func (m *portMapping) run(ctx context.Context) {
 	m.asking = true
 	m.mu.Unlock()
 	portmap.Run(ctx, portmap.Options{
-		Port: m.port, Secret: secret, Log: m.log, OnChange: func(r portmap.Report) { m.change(ctx, r) },
+		Port: m.port, Secret: secret, Log: m.log, Paths: m.paths, OnChange: func(r portmap.Report) { m.change(ctx, r) },
 	})
 }
 
@@ -160,7 +162,7 @@ func (m *portMapping) inWords(s portmap.State, do string) web.PortmapState {
 	case s.Err == nil:
 		w.State, w.Words = "asking", "The router is being asked for a port."
 	default:
-		w.Words = "The router opens no port by itself. If others do not get through, switch on PCP, NAT-PMP or UPnP in its settings, or " +
+		w.Words = "No port is open: " + s.Err.Error() + ". If others do not get through, switch on PCP, NAT-PMP or UPnP in its settings, or " +
 			do + " UDP port " + port + " to this machine."
 	}
 	return w

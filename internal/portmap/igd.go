@@ -57,7 +57,8 @@ type upnpMapper struct {
 	port      uint16
 	client    http.Client
 	service   connection
-	permanent bool // the router knows no leases
+	permanent bool   // the router knows no leases
+	asked     uint16 // the outside port of the last mapping that was asked for; 0: none
 }
 
 func newUPnPMapper(p Path, port uint16) *upnpMapper {
@@ -142,6 +143,7 @@ func (m *upnpMapper) open(ctx context.Context, external netip.AddrPort, lifetime
 // add makes a mapping to this machine, without an end where the router knows none.
 func (m *upnpMapper) add(ctx context.Context, port uint16, lifetime time.Duration) error {
 	for {
+		m.asked = port
 		seconds := secondsOf(lifetime)
 		if m.permanent {
 			seconds = 0
@@ -159,20 +161,29 @@ func (m *upnpMapper) intact(ctx context.Context, l lease) (bool, error) {
 	if err != nil || address != l.external.Addr() {
 		return false, err
 	}
-	internal, client, enabled, _, _, err := m.service.GetSpecificPortMappingEntryCtx(ctx, "", l.external.Port(), "UDP")
-	if err = fault(err); err != nil {
+	ok, err := m.ours(ctx, l.external.Port())
+	if err != nil {
 		// Some routers do not know the question, so only the right refusal counts.
 		return !errors.Is(err, faultError(igdNoSuchEntry)), nil
 	}
-	return enabled && internal == m.port && client == m.path.Local.String(), nil
+	return ok, nil
 }
 
 func (m *upnpMapper) close(ctx context.Context, l lease) error {
-	if !l.external.IsValid() {
-		return nil
+	port := l.external.Port()
+	if port == 0 { // the answer never came, so perhaps the port is another's
+		if ok, err := m.ours(ctx, m.asked); !ok {
+			return err
+		}
+		port = m.asked
 	}
-	defer m.client.CloseIdleConnections()
-	return fault(m.service.DeletePortMappingCtx(ctx, "", l.external.Port(), "UDP"))
+	return fault(m.service.DeletePortMappingCtx(ctx, "", port, "UDP"))
+}
+
+// ours reports whether the router maps a port to this one.
+func (m *upnpMapper) ours(ctx context.Context, port uint16) (bool, error) {
+	internal, client, enabled, _, _, err := m.service.GetSpecificPortMappingEntryCtx(ctx, "", port, "UDP")
+	return err == nil && enabled && internal == m.port && client == m.path.Local.String(), fault(err)
 }
 
 // fault turns the library's errors into short ones: those hold whatever the router wrote.

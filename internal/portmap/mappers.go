@@ -86,12 +86,22 @@ func (m *pcpMapper) announce(ctx context.Context) (lost bool, err error) {
 }
 
 func (m *pcpMapper) open(ctx context.Context, external netip.AddrPort, lifetime time.Duration) (lease, error) {
+	own := netip.AddrPortFrom(m.path.Local, m.port)
+	switch {
+	case m.path.Local.Is6():
+		external = own
+	case !external.IsValid():
+		external = netip.AddrPortFrom(netip.IPv4Unspecified(), m.port)
+	}
 	r, err := m.ask(ctx, m.request(external, secondsOf(lifetime)), true)
 	if err != nil {
 		return lease{}, err
 	}
 	m.epoch.Lost(time.Now(), r.Epoch) // what was made before is made again now
-	if !r.External.Addr().IsValid() || r.External.Addr().IsUnspecified() || r.External.Port() == 0 {
+	if m.path.Local.Is6() && (r.External.Port() == 0 || r.External.Addr().IsUnspecified()) {
+		r.External = own // miniupnpd 2.3.1 says so when it is asked again
+	}
+	if r.External.Addr().IsUnspecified() || r.External.Port() == 0 {
 		return lease{}, errNoAddress
 	}
 	return lease{external: r.External, lifetime: lifetimeOf(r.Lifetime)}, nil

@@ -54,7 +54,9 @@ const description = `<?xml version="1.0"?><root xmlns="urn:schemas-upnp-org:devi
 
 func TestDescription(t *testing.T) {
 	at := &url.URL{Scheme: "http", Host: "192.168.1.1:5000", Path: "/rootDesc.xml"}
-	base := func(u string) string { return strings.Replace(description, "<device>", "<URLBase>"+u+"</URLBase><device>", 1) }
+	base := func(u string) string {
+		return strings.Replace(description, "<device>", "<URLBase>"+u+"</URLBase><device>", 1)
+	}
 	for _, c := range []struct {
 		name, xml, control string // control "": refused
 	}{

@@ -121,6 +121,7 @@ func (b *box) sysctl(t *testing.T, name, value string) {
 type home struct {
 	stranger, router, machine *box
 	dir                       string
+	log                       record // of miniupnpd
 }
 
 // newHome builds it; the router forwards, translates and filters, and maps no ports yet.
@@ -200,16 +201,55 @@ func (h *home) serve(t *testing.T, lines ...string) (stop func()) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
-	p := h.router.start(t, &said, nil, "miniupnpd", "-d", "-f", config, "-P", filepath.Join(h.dir, "miniupnpd.pid"))
+	p := h.router.start(t, &h.log, nil, "miniupnpd", "-d", "-f", config, "-P", filepath.Join(h.dir, "miniupnpd.pid"))
 	stop = sync.OnceFunc(func() {
 		p.stop(t, syscall.SIGTERM)
 		if t.Failed() {
-			t.Logf("miniupnpd said:\n%s", said.String()[max(0, said.Len()-saidBytes):])
+			t.Logf("miniupnpd said:\n%s", h.said()[max(0, len(h.said())-saidBytes):])
 		}
 	})
 	t.Cleanup(stop)
+	var doors []string
+	if strings.Contains(text, "enable_natpmp=yes") {
+		doors = append(doors, "Listening for NAT-PMP/PCP traffic")
+	}
+	if !strings.Contains(text, "enable_upnp=no") {
+		doors = append(doors, "HTTP listening on port")
+	}
+	for _, said := range doors {
+		for end := time.Now().Add(10 * time.Second); !strings.Contains(h.said(), said); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("miniupnpd does not start; it said:\n%s", h.said())
+			}
+		}
+	}
 	return stop
+}
+
+// said is what the router's miniupnpd wrote so far.
+func (h *home) said() string { return h.log.String() }
+
+// A record is a buffer that can be read while a process writes it.
+type record struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (r *record) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(b)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+// maps4 reports whether rules let strangers in by IPv4.
+func (h *home) maps4(rules string) bool {
+	return strings.Contains(rules, "dnat") || strings.Contains(rules, machine4)
 }
 
 // rules returns what miniupnpd put into the router.
