@@ -44,7 +44,7 @@ func changes() []change {
 			must(t, hit.home.PowerOff())
 			pass(t, 20*time.Second)
 			must(t, hit.home.PowerOn(true))
-		}, least: 20 * time.Second},
+		}},
 		{what: "listener's router gets another address", happen: func(t *testing.T, _ *town, hit *tenant) {
 			t.Helper()
 			must(t, hit.home.Renumber())
@@ -67,13 +67,13 @@ func changes() []change {
 			must(t, hit.Signal(syscall.SIGSTOP))
 			pass(t, suspended())
 			must(t, hit.Signal(syscall.SIGCONT))
-		}, least: suspended()},
+		}},
 		{what: fmt.Sprintf("broadcaster sleeps for %v", suspended()), happen: func(t *testing.T, w *town, _ *tenant) {
 			t.Helper()
 			must(t, w.source.Signal(syscall.SIGSTOP))
 			pass(t, suspended())
 			must(t, w.source.Signal(syscall.SIGCONT))
-		}, least: suspended()},
+		}},
 	}
 }
 
@@ -87,6 +87,7 @@ func must(t *testing.T, err error) {
 // An effect is what a listener noticed.
 type effect struct {
 	silence   time.Duration // heard by a player without a buffer of its own
+	back      time.Duration // from the end of the change until sound was back for good; 0: it never went, or was back before
 	recovery  time.Duration // from the end of the change until new chunks came
 	missed    uint64        // chunks
 	silentNow bool
@@ -102,14 +103,15 @@ func TestChange(t *testing.T) {
 		}
 		t.Run(c.what, func(t *testing.T) {
 			e := live(t, uint64(60+i), c)
-			fmt.Fprintf(&table, "| %s | %v | %v | %d |\n", c.what, e.silence.Round(10*time.Millisecond), e.recovery.Round(10*time.Millisecond), e.missed)
+			round := func(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
+			fmt.Fprintf(&table, "| %s | %v | %v | %v | %d |\n", c.what, round(e.silence), round(e.back), round(e.recovery), e.missed)
 			t.Logf("%+v", e)
 			if e.silentNow {
 				t.Error("the listener is silent")
 			}
 			// 2 s is what design asks for; the rest is for a busy machine.
-			if limit := 2*time.Second + hearingLimit; e.silence > c.least+limit {
-				t.Errorf("%v of silence, want at most %v more than %v", e.silence, limit, c.least)
+			if limit := 2*time.Second + hearingLimit; e.back > limit {
+				t.Errorf("sound is back after %v, want at most %v", e.back, limit)
 			}
 		})
 	}
@@ -117,10 +119,11 @@ func TestChange(t *testing.T) {
 
 A broadcaster and four listeners behind port-restricted routers (RFC 4787: endpoint-independent mapping, address and port-dependent
 filtering), two public hosts that carry no audio, round trips of 40 ms. Something happens to one of them. Silence is what a player
-without a buffer of its own hears in the minute after; recovery the time from the end of what happened until new chunks come.
+without a buffer of its own hears, from the beginning until a minute after the end. Sound is back so long after the end (power is
+back, the machine awake); 0 where it never went. New chunks come after the time in the last column but one.
 
-| What happens | Silence | Recovery | Chunks missed |
-|---|---|---|---|
+| What happens | Silence | Sound is back after | New chunks after | Chunks missed |
+|---|---|---|---|---|
 %s
 %s, with `+"`LAB_LONG=1 go test -tags lab -run '^TestChange$' -count 1 -v ./lab/nat/`"+` as root on %s.
 `, table.String(), time.Now().Format("2 January 2006"), machine())
@@ -154,6 +157,7 @@ func live(t *testing.T, seed uint64, c change) effect {
 	pass(t, after-time.Since(happened))
 	end := hit.ear.silence()
 	pass(t, time.Second)
+	e.back = hit.ear.back(happened)
 	e.silence, e.missed = end-silence, hit.tuned().Chunks.Missing-before.Missing
 	e.silentNow = hit.ear.silence()-end > 700*time.Millisecond
 	w.report(t)

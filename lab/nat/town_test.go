@@ -110,7 +110,10 @@ type ear struct {
 	began   time.Time // of the first byte; zero: there was none
 	bytes   int64
 	stalled time.Duration // in all
+	resumed time.Time     // when the last stall worth the word ended
 }
+
+const stallWorth = 50 * time.Millisecond
 
 // listen plays a station from a node until the test ends.
 func listen(t *testing.T, nd *node, stationID string) *ear {
@@ -160,7 +163,11 @@ func (e *ear) hear(now time.Time, n int) {
 	if e.began.IsZero() {
 		e.began = now
 	}
-	e.stalled += e.waiting(now)
+	waited := e.waiting(now)
+	if waited > stallWorth {
+		e.resumed = now
+	}
+	e.stalled += waited
 	e.bytes += int64(n)
 }
 
@@ -172,12 +179,29 @@ func (e *ear) waiting(now time.Time) time.Duration {
 
 // silence is all the time in which nothing was heard after the first byte.
 func (e *ear) silence() time.Duration {
+	if e == nil {
+		return 0
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.began.IsZero() {
 		return 0
 	}
 	return e.stalled + e.waiting(time.Now())
+}
+
+// back is how long after a moment sound was back for good; 0: it never went.
+func (e *ear) back(after time.Time) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return max(0, e.resumed.Sub(after))
+}
+
+// heard tells whether the first byte has come.
+func (e *ear) heard() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.began.IsZero()
 }
 
 func (e *ear) String() string {
