@@ -26,7 +26,7 @@ import (
 const (
 	homeRate     = 128_000          // of the audio, bit/s
 	homeSettles  = 40 * time.Second // after the last listener came, or after a death: by then the others ask rarely for hosts
-	goal         = 1.1             // times what one listener takes
+	goal         = 1.1              // times what one listener takes
 	homeRefilled = 3 * time.Second  // at most, until all have parents for everything again
 )
 
