@@ -15,7 +15,7 @@ const (
 	DropCookie                        // cookie not made here, for another address, or too old
 	DropCookieUsed                    // cookie used before, and its handshake is over
 	DropRate                          // too many handshakes from one network prefix
-	DropFull                          // too many links or handshakes
+	DropFull                          // too many links or handshakes, or the table takes no more
 	DropGlare                         // both sides dialled, and this node's dial goes on
 	DropHandshake                     // Noise refused it
 	DropUnknownLink                   // no link has this index

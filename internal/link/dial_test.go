@@ -207,6 +207,40 @@ func TestDialAcrossRestart(t *testing.T) {
 	wantEvents(t, b, "up 1 a")
 }
 
+// A node that leaves takes no more links, neither at HELLO nor at INIT. Who dials meets the one that comes after it at once.
+func TestDialWhoLeaves(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"HELLO": 0, "INIT": 2} {
+		t.Run(name, func(t *testing.T) {
+			n := newNetwork(t, 1)
+			a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
+			a.dial(b)
+			n.run(wait * n.delay) // COOKIE has been sent, or nothing yet
+			b.table.Refuse()
+			n.run(500 * time.Millisecond)
+			wantEvents(t, b)
+			if b.drops(link.DropFull) == 0 {
+				t.Error("nothing was refused")
+			}
+			b.start(9)
+			n.run(3 * time.Second)
+			wantEvents(t, a, "up 1 b")
+			wantEvents(t, b, "up 1 a")
+		})
+	}
+}
+
+// Who leaves while his RESP is under way says so as soon as he can.
+func TestDialWhoLeavesAfterTheHandshake(t *testing.T) {
+	n := newNetwork(t, 1)
+	a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
+	a.dial(b)
+	n.run(3*n.delay + n.delay/2)
+	b.table.Refuse()
+	n.run(time.Second)
+	wantEvents(t, a, "up 1 b", "down 1 b remote_close leaving")
+	wantEvents(t, b)
+}
+
 // Answers that were not asked for, by their nonce or their address, are refused.
 func TestUnasked(t *testing.T) {
 	n := newNetwork(t, 1)

@@ -53,7 +53,10 @@ func (t *Table) adopt(l, x *link) {
 // announce puts a link in service.
 func (t *Table) announce(now mono.Time, l *link, out *Output) {
 	if l.id == 0 {
-		if t.full() {
+		if t.refusing { // the peer believes that it is up
+			t.sealClose(now, l, wire.CloseLeaving, out)
+		}
+		if t.full() || t.refusing {
 			t.drop(DropFull)
 			t.remove(now, l, ending{}, out)
 			return

@@ -21,6 +21,10 @@ func (t *Table) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out
 		t.drop(DropMalformed)
 		return 0, nil
 	}
+	if t.refusing && (kind == wire.DatagramHello || kind == wire.DatagramInit) {
+		t.drop(DropFull)
+		return 0, nil
+	}
 	switch kind {
 	case wire.DatagramHello:
 		t.handleHello(now, b, out)

@@ -72,6 +72,7 @@ type Table struct {
 	asks       askers
 	askLimiter limiter
 	askMeter   meter
+	refusing   bool // see Refuse
 	counters   Counters
 
 	// Of the datagram that HandleDatagram took last.
@@ -158,6 +159,10 @@ func (t *Table) All() iter.Seq2[ID, Info] {
 
 // Len returns how many All yields.
 func (t *Table) Len() int { return len(t.links) }
+
+// Refuse has the table answer no dial from now on: the node leaves, and a link to it would be dead as soon as it is up. Whoever
+// dials goes on and meets the next node at this address within a second.
+func (t *Table) Refuse() { t.refusing = true }
 
 // Deadline is when Advance is to be called, mono.Never when nothing is pending. It may be early.
 func (t *Table) Deadline() mono.Time { return min(t.timers.next(), t.asks.due) }

@@ -134,6 +134,7 @@ func (n *Node) begin(now mono.Time, c BeginCommand, out *Output) {
 // leave says goodbye to everybody.
 func (n *Node) leave(now mono.Time, out *Output) {
 	n.leaving = true
+	n.links.Refuse()
 	for len(n.stations) > 0 {
 		n.untune(now, n.stations[0], out)
 	}
