@@ -117,7 +117,7 @@ func FindNAT(name string) (NAT, bool) {
 
 // Permits reports whether two nodes behind NATs of kinds a and b can link directly once somebody introduced them, as RFC 4787
 // and the order of packets have it: of each box either the outside port is known beforehand, or the other one lets it come
-// from any port. Ports that are guessed are not counted on, those of sequential mappings are (predicted true).
+// from any port. Ports that are guessed are not counted on, those of sequential mappings on one side are (predicted true).
 func Permits(a, b *NAT) (permitted, predicted bool) {
 	if a.open() || b.open() {
 		return true, false
@@ -129,7 +129,7 @@ func Permits(a, b *NAT) (permitted, predicted bool) {
 		return true, false
 	}
 	guess := func(n *NAT) bool { return known(n) || n.Ports == PortsSequential }
-	return guess(a) && guess(b), true
+	return (known(a) || known(b)) && guess(a) && guess(b), true
 }
 
 // open reports whether anybody may come in through a mapping that is there.

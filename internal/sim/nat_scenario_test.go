@@ -44,6 +44,28 @@ func TestNATHomes(t *testing.T) {
 	}
 }
 
+// A third behind symmetric NATs with random ports, whom only strangers can feed: the public host carries for them.
+func TestNATThirdSymmetric(t *testing.T) {
+	s := homes(t, 9, "port-restricted", "port-restricted:2,symmetric-random")
+	s.Faults = nil
+	wantPlay(t, run(t, s))
+}
+
+// Half of the routers restart and map other ports, or get other addresses.
+func TestNATChange(t *testing.T) {
+	for name, kind := range map[string]sim.FaultKind{"reboot": sim.FaultReboot, "readdress": sim.FaultReaddress} {
+		t.Run(name, func(t *testing.T) {
+			s := homes(t, 6, "port-restricted", "port-restricted")
+			s.Faults = []sim.Fault{{At: 20 * time.Second, Kind: kind, Permille: 500}}
+			r := run(t, s)
+			wantPlay(t, r)
+			if worst := r.NAT.Kinds[0].OnTimeMin; worst < 0.85 { // 3 of 20 s
+				t.Errorf("%.4f on time of the worst\nrepeat it with: %s", worst, r.Repeat)
+			}
+		})
+	}
+}
+
 // Five hosts on each LAN: what one of them fetches, the others get from it.
 func TestNATLAN(t *testing.T) {
 	r := run(t, homes(t, 10, "port-restricted", "port-restricted/5"))
