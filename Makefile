@@ -52,7 +52,7 @@ unit-serial: | $(LOGS)
 	go test -json -timeout 15m $(SERIAL) | $(TALLY)/serial.json
 
 unit-tools: | $(LOGS)
-	go -C tools test -json ./... | $(TALLY)/tools.json
+	go -C tools test -count 1 -json ./... | $(TALLY)/tools.json
 
 .PHONY: race
 race: ## the race detector on everything, the core and the simulator too
@@ -108,6 +108,11 @@ lint: .cache/golangci-lint ## golangci-lint; the first run builds it, which take
 
 .cache/golangci-lint: tools/golangci/go.mod
 	go -C tools/golangci build -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: licenses
+licenses: ## cmd/streamer/licenses.txt again, after modules changed
+	go -C tools run ./licenses -root $(CURDIR) >cmd/streamer/licenses.txt.new
+	mv cmd/streamer/licenses.txt.new cmd/streamer/licenses.txt
 
 .PHONY: generate
 generate: ## the bundled demo music again; needs ffmpeg

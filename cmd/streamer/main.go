@@ -14,13 +14,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"github.com/alecthomas/kong"
 )
-
-// version is set by the linker (Makefile).
-var version string
 
 // Exit codes beside 0.
 const (
@@ -53,7 +49,7 @@ type commands struct {
 	Open      openCmd      `cmd:"" help:"Hand a link to the running node, or start one: what the URL scheme calls."`
 	Station   stationCmd   `cmd:"" help:"Keys and settings of stations of your own."`
 	Sim       simCmd       `cmd:"" help:"Run the simulator."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Version   versionCmd   `cmd:"" help:"Print the version, or the licences of what is in this program."`
 
 	Completion completionCmd `cmd:"" help:"Print a script that completes commands, flags and stations in bash, zsh or fish."`
 	Complete   completeCmd   `cmd:"" hidden:"" help:"Complete a command line, for those scripts."`
@@ -152,23 +148,4 @@ func oneLine(s string) string {
 		out = append(out, s[i])
 	}
 	return string(out)
-}
-
-type versionCmd struct{}
-
-// Run prints the version.
-func (versionCmd) Run(p *program) error {
-	_, err := fmt.Fprintln(p.stdout, "streamer", versionText())
-	return err
-}
-
-// versionText is the version that the linker set, or what the go command knows.
-func versionText() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "dev"
 }
