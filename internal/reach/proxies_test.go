@@ -175,6 +175,20 @@ func TestProxiesSoughtInVain(t *testing.T) {
 	if a.hosts == before {
 		t.Error("no hosts are asked for")
 	}
+	h := w.openHosts([]int{3}, 1)[0]
+	w.link(a, h)
+	w.run(2 * time.Second)
+	if len(a.Proxies(nil)) != 1 {
+		t.Fatal("no proxy")
+	}
+	for range 3 { // and again in vain
+		w.offer(a, hosts, 30*time.Second)
+	}
+	before = a.hosts
+	w.cut(a, h)
+	if w.run(time.Second); a.hosts == before {
+		t.Error("the only proxy is gone, and no hosts are asked for")
+	}
 }
 
 // An open node introduces others to 64 nodes, 16 of one network; the others look elsewhere.

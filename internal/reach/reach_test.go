@@ -108,7 +108,7 @@ func TestStandingOutOfOrder(t *testing.T) {
 		moved := netip.MustParseAddrPort("20.9.9.9:9")
 		b.PeerMoved(w.now, b.id(a), moved, &b.out) // says something else, and at its next review that it is open
 		b.collect()
-		w.run(20 * time.Second)
+		w.run(late + 3*time.Second)
 		if first || !a.Open(a.id(b)) || len(a.Proxies(nil)) != 1 {
 			t.Errorf("%v late: the earlier word stays: %v, %v, %v", late, first, a.Open(a.id(b)), a.Proxies(nil))
 		}
