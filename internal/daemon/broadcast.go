@@ -36,7 +36,7 @@ func (b *broadcast) Begin(h codec.Header) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ended {
-		return errStopped
+		return ErrStopped
 	}
 	epoch, err := b.store.NextEpoch(&b.station, time.Now().Unix())
 	if err != nil {
@@ -60,7 +60,7 @@ func (b *broadcast) Publish(c codec.Chunk) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ended {
-		return errStopped
+		return ErrStopped
 	}
 	err := b.loop.do(context.Background(), node.PublishCommand{
 		Station: b.station.Key.ID(), Kind: uint8(c.Kind), Start: c.Start, Duration: c.Duration, Data: c.Data,

@@ -133,7 +133,7 @@ func (d *discovery) meet(ctx context.Context, seeds []string) (unknown []string)
 }
 
 func (d *discovery) command(ctx context.Context, c node.Command) {
-	if err := d.loop.do(ctx, c); err != nil && !errors.Is(err, errStopped) && ctx.Err() == nil {
+	if err := d.loop.do(ctx, c); err != nil && !errors.Is(err, ErrStopped) && ctx.Err() == nil {
 		d.log.Warn("hosts not passed on", keyError, err)
 	}
 }
@@ -167,9 +167,6 @@ const lookEvery = 100 * time.Millisecond
 
 // ErrAmbiguous means that more than one station has the name.
 var ErrAmbiguous = errors.New("more than one station has this name")
-
-// ErrStopped says that the node has left.
-var ErrStopped = errStopped
 
 // Relay helps a station without listening, for as long as the daemon runs.
 func (d *Daemon) Relay(ctx context.Context, l identity.Link) error {

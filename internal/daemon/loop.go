@@ -30,8 +30,8 @@ const (
 	datagramBytesMax = wire.DatagramBytesMax // longer ones are not ours
 )
 
-// errStopped says that the node has left.
-var errStopped = errors.New("the node has stopped")
+// ErrStopped says that the node has left.
+var ErrStopped = errors.New("the node has stopped")
 
 // A datagram is a received one on its way from the socket's goroutine to the loop.
 type datagram struct {
@@ -125,7 +125,7 @@ func (l *loop) post(ctx context.Context, c call) error {
 	select {
 	case l.calls <- c:
 	case <-l.stopped:
-		return errStopped
+		return ErrStopped
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -133,7 +133,7 @@ func (l *loop) post(ctx context.Context, c call) error {
 	case <-c.done:
 		return nil
 	case <-l.stopped:
-		return errStopped
+		return ErrStopped
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

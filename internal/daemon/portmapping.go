@@ -127,7 +127,7 @@ func (m *portMapping) tell(was, is portmap.State) {
 }
 
 func (m *portMapping) command(ctx context.Context, c node.Command) {
-	if err := m.loop.do(ctx, c); err != nil && !errors.Is(err, errStopped) && ctx.Err() == nil {
+	if err := m.loop.do(ctx, c); err != nil && !errors.Is(err, ErrStopped) && ctx.Err() == nil {
 		m.log.Warn("mapping not passed on", keyError, err)
 	}
 }

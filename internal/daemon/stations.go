@@ -118,7 +118,7 @@ func (s *stations) join(ctx context.Context, l identity.Link, change func(*tuned
 	s.mu.Lock()
 	if s.shut {
 		s.mu.Unlock()
-		return nil, errStopped
+		return nil, ErrStopped
 	}
 	st := s.byID[l.Station]
 	if st == nil {
@@ -237,7 +237,7 @@ func (s *stations) sweep(ctx context.Context, now time.Time) {
 	s.order.Lock()
 	defer s.order.Unlock()
 	for _, st := range s.all() {
-		if err := s.settle(ctx, st, now); err != nil && !errors.Is(err, errStopped) && ctx.Err() == nil {
+		if err := s.settle(ctx, st, now); err != nil && !errors.Is(err, ErrStopped) && ctx.Err() == nil {
 			s.log.Warn("station not settled", keyStation, st.id.Short(), keyError, err)
 		}
 	}
@@ -254,7 +254,7 @@ func (s *stations) search(ctx context.Context, now time.Time) {
 		if len(unknown) > 0 {
 			s.log.Warn("hosts not found", keyHosts, unknown)
 		}
-		if err := s.offer(ctx, st, peers); err != nil && !errors.Is(err, errStopped) && ctx.Err() == nil {
+		if err := s.offer(ctx, st, peers); err != nil && !errors.Is(err, ErrStopped) && ctx.Err() == nil {
 			s.log.Warn("station not searched", keyStation, st.id.Short(), keyError, err)
 		}
 	}
