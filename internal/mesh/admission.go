@@ -53,7 +53,7 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 		e, from := s.backlogStart(w, classes)
 		if e != nil {
 			g.Epoch, g.From = e.num, from
-			s.startCursor(now, p, e, from, given)
+			s.startCursor(now, p, e, from, given, out)
 		}
 	}
 	if reason != wire.GrantAll {

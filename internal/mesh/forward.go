@@ -64,9 +64,10 @@ func (s *Station) pushManifest(e *epoch, m *manifest, from *peer, out *Output) {
 }
 
 // startCursor begins a backlog of the classes in mask from seq of e on.
-func (s *Station) startCursor(now mono.Time, p *peer, e *epoch, seq uint32, mask uint16) {
+func (s *Station) startCursor(now mono.Time, p *peer, e *epoch, seq uint32, mask uint16, out *Output) {
 	c := &p.child
 	if e == s.newest() && seq >= s.released(e) && c.cursor == nil {
+		s.sendAhead(p, e, out)
 		return // there is no past: all of it will be pushed
 	}
 	if c.cursor == nil {
@@ -77,6 +78,23 @@ func (s *Station) startCursor(now mono.Time, p *peer, e *epoch, seq uint32, mask
 	}
 	c.cursor, c.pos, c.cursorAt = e, max(seq, e.base), now
 	c.mask |= mask
+}
+
+// sendAhead sends a child that has caught up the manifests that were pushed before it came, of chunks that are still to come.
+func (s *Station) sendAhead(p *peer, e *epoch, out *Output) {
+	if !p.child.manifests {
+		return
+	}
+	last := p.child.sent
+	for seq := s.released(e); seq < e.next; seq++ {
+		sl := e.at(seq)
+		if sl == nil || sl.m == nil || sl.m == last {
+			continue
+		}
+		last = sl.m
+		out.send(Send{Priority: Push, Manifest: true, Epoch: e.num, Seq: sl.m.First, Data: sl.m.raw})
+		out.addPeer(p.id)
+	}
 }
 
 func (s *Station) endCursor(p *peer) {
@@ -118,6 +136,7 @@ func (s *Station) stepCursor(now mono.Time, p *peer, out *Output) {
 			c.cursor, c.pos = next, next.base
 			return
 		}
+		s.sendAhead(p, e, out)
 		s.endCursor(p)
 		return
 	}

@@ -315,3 +315,28 @@ func TestLeave(t *testing.T) {
 		t.Errorf("OPEN is answered with %x", last)
 	}
 }
+
+// A source signs some chunks before it sends them. Who comes in between gets those manifests too, each once.
+func TestManifestsAhead(t *testing.T) {
+	for _, back := range []uint16{0, 3000} {
+		r := newRig(t, mesh.Source, 100*classBPS)
+		r.s.Begin(r.now, epoch, 128_000, &r.out)
+		r.publish(1, 0, 0)
+		for seq := uint32(1); seq <= 24; seq++ {
+			r.publish(0, seq, time.Duration(seq-1)*chunkSpan)
+		}
+		r.run(100 * time.Millisecond)
+		r.meet(1)
+		r.want(1, wire.Want{Classes: 0xffff, Manifests: true, Backlog: true, Headers: true, Back: back})
+		r.run(time.Second)
+		var manifests []string
+		for _, what := range r.audio[1] {
+			if what[0] == 'm' && what != "manifest 0" {
+				manifests = append(manifests, what)
+			}
+		}
+		if want := []string{"manifest 1", "manifest 9", "manifest 17"}; !slices.Equal(manifests, want) {
+			t.Errorf("with %d ms of the past: %q, want %q", back, manifests, want)
+		}
+	}
+}
