@@ -83,6 +83,23 @@ func TestHasten(t *testing.T) {
 	}
 }
 
+// A HELLO that was hastened and is lost is said again as soon as the first one of a dial is.
+func TestHastenLoses(t *testing.T) {
+	n := newNetwork(t, 1)
+	a, b := n.add("a", "192.0.2.1:8466"), n.add("b", "198.51.100.1:8466")
+	closed := true
+	n.filter = func(_, _ netip.AddrPort, _ []byte) bool { return !closed }
+	id := a.dial(b)
+	n.run(1900 * time.Millisecond)
+	a.table.Hasten(n.now, id, &a.out)
+	a.flush()
+	closed = false
+	n.run(250*time.Millisecond*9/8 + 4*n.delay)
+	if info, _ := a.table.Peer(id); !info.Up {
+		t.Error("it is not said again soon")
+	}
+}
+
 // Hasten again and again makes at most one HELLO in 40 ms, and the dial no longer; what is no dial it does not touch.
 func TestHastenLimits(t *testing.T) {
 	n := newNetwork(t, 1)
@@ -102,7 +119,7 @@ func TestHastenLimits(t *testing.T) {
 	n.filter = func(_, _ netip.AddrPort, _ []byte) bool { return false }
 	id := a.dial(b)
 	begun := n.now
-	for ; len(a.events) == 0; n.run(time.Millisecond) {
+	for ; len(a.events) == 0 && n.now.Sub(begun) < 10*time.Second; n.run(time.Millisecond) {
 		hasten(id)
 	}
 	wantEvents(t, a, "down 1 ? no_answer")
