@@ -367,7 +367,7 @@ is a "silent" in the cell.
 `, at(took, 50), at(took, 95), at(took, 100), at(punching, 50), at(punching, 95), at(punching, 100),
 			packets[(len(packets)-1)/2], packets[(len(packets)-1)*95/100], packets[len(packets)-1])
 	}
-	fmt.Fprintf(&b, "\n%s, with `LAB_LONG=1 go test -tags lab -timeout 3h -run '^TestMatrix$' -count 1 -v ./lab/nat/` as root on %s.\n",
-		time.Now().Format("2 January 2006"), machine())
+	fmt.Fprintf(&b, "\n%s, with `LAB_LONG=1 LAB_NAT_RUNS=%d go test -tags lab -timeout 3h -run '^TestMatrix$' -count 1 -v ./lab/nat/` as root on\n%s.\n",
+		time.Now().Format("2 January 2006"), runs, machine())
 	return b.String()
 }
