@@ -83,6 +83,7 @@ func (n *Node) tune(now mono.Time, c TuneCommand, out *Output) {
 			return
 		}
 	case st.Role() != mesh.Source:
+		st.carried = 0 // it is not for others alone any more
 		st.SetRole(role)
 		st.AddHints(now, c.Peers)
 	}

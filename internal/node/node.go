@@ -72,8 +72,9 @@ type station struct {
 	bytesUp uint64
 	sought  bool // gossip looks for hosts on it
 
-	hungry  mono.Time // since when nobody brings it; 0 somebody does
-	carried mono.Time // for others, who needed it at that time; 0 this node's application asked for it
+	hungry  mono.Time       // since when nobody brings it; 0 somebody does
+	carried mono.Time       // for others, who needed it at that time; 0 this node's application asked for it
+	carrier identity.NodeID // who asked for that
 }
 
 // A peer is a link that is up and what its channel numbers mean.
@@ -280,7 +281,10 @@ func (n *Node) linkUp(now mono.Time, ev link.Event, out *Output) {
 	for _, d := range n.takeDials(ev.ID, ev.NodeID) {
 		n.peerUp(now, d, ev.ID, out)
 	}
-	n.runErrands(now, ev.ID, true, out)
+	n.runErrands(now, ev.ID, ev.ID, out)
+	if info, ok := n.links.Peer(ev.ID); ok && info.Initiator {
+		n.meeting.reach.Hold(now, reach.PeerID(ev.ID)) // so that it is let go if nobody needs it any more
+	}
 }
 
 func (n *Node) linkDown(now mono.Time, ev link.Event, out *Output) {
@@ -292,9 +296,13 @@ func (n *Node) linkDown(now mono.Time, ev link.Event, out *Output) {
 			n.drain(now, u.station, out)
 		}
 	}
-	n.runErrands(now, ev.ID, false, out)
+	var other link.ID // to the same node
+	if ev.Reason == link.DownDuplicate || ev.Reason == link.DownReplaced {
+		other, _ = n.links.Find(ev.NodeID)
+	}
+	n.runErrands(now, ev.ID, other, out)
 	for _, d := range n.takeDials(ev.ID, identity.NodeID{}) {
-		if other, ok := n.links.Find(ev.NodeID); ok && (ev.Reason == link.DownDuplicate || ev.Reason == link.DownReplaced) {
+		if other != 0 {
 			n.peerUp(now, d, other, out)
 			continue
 		}
@@ -308,7 +316,11 @@ func (n *Node) linkDown(now mono.Time, ev link.Event, out *Output) {
 func (n *Node) peerUp(now mono.Time, d dial, id link.ID, out *Output) {
 	info, ok := n.links.Peer(id)
 	p := n.peers[id]
-	if !ok || p == nil || n.find(d.station.id) != d.station {
+	switch {
+	case n.find(d.station.id) != d.station:
+		return
+	case !ok || p == nil:
+		d.station.DialFailed(now, d.addr) // it is gone already
 		return
 	}
 	n.use(p, d.station, info)

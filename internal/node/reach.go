@@ -23,6 +23,7 @@ type ReachConfig struct {
 // Limits of stations that are relayed for others.
 const (
 	carriedMax  = 4
+	carriedEach = 2                // for one peer
 	carryLonely = 30 * time.Second // without anybody who is fed, before such a station is left
 	contactsAge = 5 * time.Minute  // then the peers of links are noted as contacted again
 	carryAfter  = 2 * time.Second  // without a parent, before others are asked to relay
@@ -197,6 +198,9 @@ func (n *Node) meetAt(now mono.Time, d reach.Dial, out *Output) {
 
 // meetingFailed dials a node directly that nobody could introduce this node to.
 func (n *Node) meetingFailed(now mono.Time, node identity.NodeID, out *Output) {
+	if n.meeting.reach.Meets(node) || slices.ContainsFunc(n.errands, func(e errand) bool { return e.target == node }) {
+		return // somebody else is being asked
+	}
 	waiting := slices.Clone(n.dials)
 	n.dials = slices.DeleteFunc(n.dials, func(d dial) bool { return d.node == node && d.link == 0 })
 	for _, d := range waiting {
@@ -220,22 +224,24 @@ func (n *Node) dialHidden(now mono.Time, st *station, d mesh.Dial, out *Output) 
 		n.drainReach(now, out)
 		return true
 	}
+	asked := 0
 	for _, proxy := range d.Proxies {
+		if asked == errandsEach || len(n.errands) >= errandsMax {
+			break
+		}
 		id := n.links.Dial(now, proxy, identity.NodeID{}, &out.Output)
 		if id == 0 {
 			continue
 		}
-		n.dials = append(n.dials, w)
-		if info, ok := n.links.Peer(id); ok && info.Up {
-			n.meeting.reach.Hold(now, reach.PeerID(id))
-			n.meeting.reach.Meet(now, reach.PeerID(id), d.Node, d.Addr, &n.meeting.out)
-			n.drainReach(now, out)
-			return true
+		if asked++; asked == 1 {
+			n.dials = append(n.dials, w)
 		}
 		n.errands = append(n.errands, errand{id, d.Node, d.Addr})
-		return true
+		if info, ok := n.links.Peer(id); ok && info.Up {
+			n.runErrands(now, id, id, out)
+		}
 	}
-	return false
+	return asked > 0
 }
 
 // An errand is a link that is being dialled because its peer may introduce this node to another.
@@ -245,10 +251,13 @@ type errand struct {
 	addr   netip.AddrPort // where others say it is
 }
 
-const errandsMax = 64
+const (
+	errandsMax  = 64
+	errandsEach = 2 // proxies of one host: the first may be gone
+)
 
-// runErrands asks the peer of a link for the introductions it was dialled for.
-func (n *Node) runErrands(now mono.Time, id link.ID, up bool, out *Output) {
+// runErrands asks a peer for the introductions that the link id was dialled for: via is the link to it, 0 if there is none.
+func (n *Node) runErrands(now mono.Time, id, via link.ID, out *Output) {
 	var targets []errand
 	n.errands = slices.DeleteFunc(n.errands, func(e errand) bool {
 		if e.link == id {
@@ -257,12 +266,12 @@ func (n *Node) runErrands(now mono.Time, id link.ID, up bool, out *Output) {
 		return e.link == id
 	})
 	for _, t := range targets {
-		if !up {
+		if n.peers[via] == nil {
 			n.meetingFailed(now, t.target, out)
 			continue
 		}
-		n.meeting.reach.Hold(now, reach.PeerID(id))
-		n.meeting.reach.Meet(now, reach.PeerID(id), t.target, t.addr, &n.meeting.out)
+		n.meeting.reach.Hold(now, reach.PeerID(via))
+		n.meeting.reach.Meet(now, reach.PeerID(via), t.target, t.addr, &n.meeting.out)
 	}
 	if len(targets) > 0 {
 		n.drainReach(now, out)
@@ -301,19 +310,22 @@ func (n *Node) carry(now mono.Time, c reach.Request, out *Output) {
 	}
 	st := n.find(c.Station)
 	if st == nil {
-		carried := 0
+		carried, same := 0, 0
 		for _, o := range n.stations {
 			if o.carried != 0 {
 				carried++
+				if o.carrier == p.node {
+					same++
+				}
 			}
 		}
-		if carried >= carriedMax {
+		if carried >= carriedMax || same >= carriedEach {
 			return
 		}
 		if st = n.addStation(now, c.Station, mesh.Config{Role: mesh.Relay}); st == nil {
 			return
 		}
-		st.carried = now
+		st.carried, st.carrier = now, p.node
 		var buf [wire.CandidatesMax]wire.Candidate
 		for _, k := range n.meeting.reach.Clients(0, wire.TagOf(c.Station), buf[:0]) {
 			st.AddFound(now, k.Addr, k.Node, nil)

@@ -80,10 +80,10 @@ func (r *Reach) token() (t wire.PunchToken) {
 // Meet asks the peer via to introduce this node to another, which others say is at addr. Output.Dials says when and where that may be dialled, Failed that
 // nothing came of it.
 func (r *Reach) Meet(now mono.Time, via PeerID, target identity.NodeID, addr netip.AddrPort, out *Output) {
-	if r.byNode[target] != nil || slices.ContainsFunc(r.meetings, func(m meeting) bool { return m.target == target && m.via == via }) {
+	if slices.ContainsFunc(r.meetings, func(m meeting) bool { return m.target == target && m.via == via }) {
 		return
 	}
-	if r.byID[via] == nil || len(r.meetings) >= meetingsMax || target.IsZero() || target == r.cfg.Self {
+	if r.byNode[target] != nil || r.byID[via] == nil || len(r.meetings) >= meetingsMax || target.IsZero() || target == r.cfg.Self {
 		out.Failed = append(out.Failed, target)
 		return
 	}

@@ -90,8 +90,15 @@ func TestProxies(t *testing.T) {
 // offer lets time pass and, whenever hosts are wanted, offers those.
 func (w *town) offer(p *party, hosts []*party, d time.Duration) {
 	for end := w.now.Add(d); w.now < end; {
-		before := p.hosts
+		before, idle := p.hosts, len(p.idle)
 		w.run(100 * time.Millisecond)
+		for _, id := range p.idle[idle:] { // as nodes do
+			for _, h := range hosts {
+				if p.id(h) == id {
+					w.cut(p, h)
+				}
+			}
+		}
 		if p.hosts == before {
 			continue
 		}
@@ -256,6 +263,22 @@ func TestLateProxy(t *testing.T) {
 	}
 }
 
+// Who is refused says that it asks no more: the other side keeps no place for it, whether its own word came through or not.
+func TestRefusedLeavesThePlace(t *testing.T) {
+	w := newTown(t)
+	a, b := w.hide("a", inNetwork(1, 0)), w.add("b", inNetwork(2, 0), nil).open()
+	w.run(time.Second)
+	w.lose = func(l *letter) bool { return l.from == b && l.typ == wire.TypeStanding && l.standing(t).Kept }
+	w.link(a, b)
+	w.run(3 * time.Second)
+	if b.ClientCount() != 1 {
+		t.Fatalf("%d clients", b.ClientCount())
+	}
+	if w.run(4 * time.Second); b.ClientCount() != 0 {
+		t.Error("a place is kept for somebody who gave up")
+	}
+}
+
 // A proxy that is hidden for a while keeps whom it has, takes nobody new, and both sides agree afterwards.
 func TestProxyIsHiddenForAWhile(t *testing.T) {
 	w := newTown(t)
@@ -371,15 +394,21 @@ func TestClients(t *testing.T) {
 	}
 	w.linkAt(h, near, netip.MustParseAddrPort("192.168.1.1:8466"), near.addr)
 	w.linkAt(h, other, netip.MustParseAddrPort("192.168.1.1:8466"), other.addr)
+	linkLocal := []*party{w.hide("link-local", "[fe80::5]:1"), w.hide("link-local asker", "[fe80::6]:1")}
+	for _, p := range linkLocal {
+		w.linkAt(h, p, netip.MustParseAddrPort("[fe80::1]:1"), netip.AddrPortFrom(p.addr.Addr().WithZone("eth0"), 1))
+	}
 	a.SetCarried(w.now, []wire.StationTag{tag(1), tag(2)}, &a.out)
 	b.SetCarried(w.now, []wire.StationTag{tag(2), tag(3), tag(4), tag(5), tag(6)}, &b.out) // one too many
 	near.SetCarried(w.now, []wire.StationTag{tag(1)}, &near.out)
 	six.SetCarried(w.now, []wire.StationTag{tag(1)}, &six.out)
 	w.run(10 * time.Second)
 	// A LAN's addresses are no use to others, so near does not ask by itself; other implementations may.
-	h.HandleMessage(w.now, h.id(near), wire.TypeStanding, standing(wire.Standing{Keep: true, Seq: 3, You: h.addr,
-		Carried: []wire.StationTag{tag(1)}}), &h.out)
-	h.collect()
+	for _, p := range []*party{near, linkLocal[0]} {
+		h.HandleMessage(w.now, h.id(p), wire.TypeStanding, standing(wire.Standing{Keep: true, Seq: 3, You: h.addr,
+			Carried: []wire.StationTag{tag(1)}}), &h.out)
+		h.collect()
+	}
 	check := func(asker *party, station int, want ...*party) {
 		t.Helper()
 		var got []netip.AddrPort
@@ -405,6 +434,7 @@ func TestClients(t *testing.T) {
 	check(a, 2, b)
 	check(other, 1, near)
 	check(six, 1)
+	check(linkLocal[1], 1)
 	check(nil, 1, a, six, near)
 	a.SetCarried(w.now, []wire.StationTag{tag(7)}, &a.out)
 	a.collect()
