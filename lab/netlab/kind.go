@@ -9,6 +9,7 @@ import "strconv"
 // A Kind is what a home's router does to what passes it.
 type Kind uint8
 
+// The kinds.
 const (
 	Public              Kind = iota // IPv4 and IPv6, forwards everything: the hosts have public addresses
 	FullCone                        // IPv4, as are all up to SymmetricRandom
@@ -57,6 +58,7 @@ func (k Kind) nats() bool { return k.HasIPv4() && k != Public }
 // A Dependence is on what of the other end mapping or filtering depends (RFC 4787, sections 4.1 and 5).
 type Dependence uint8
 
+// What mapping and filtering depend on.
 const (
 	EndpointIndependent Dependence = iota
 	AddressDependent
@@ -70,6 +72,7 @@ func (d Dependence) String() string {
 // Ports is which outside port a mapping gets.
 type Ports uint8
 
+// How ports are given.
 const (
 	PortsKept Ports = iota // the inside one, unless another has it
 	PortsSequential
