@@ -269,20 +269,29 @@ func TestMeetingsMax(t *testing.T) {
 // With several introducers asked, it has failed when the last has.
 func TestSeveralIntroducers(t *testing.T) {
 	w, i, a, b := trio(t, 7, 7)
-	j := w.add("second", inNetwork(4, 0), nil).open()
-	w.link(a, j) // knows nobody
+	j, k := w.add("second", inNetwork(4, 0), nil).open(), w.add("third", inNetwork(5, 0), nil).open()
+	w.link(a, j) // they know nobody
+	w.link(a, k)
 	w.run(2 * time.Second)
 	a.MeetThroughOpen(w.now, b.node, b.addr, &a.out)
 	a.collect()
 	w.run(100 * time.Millisecond)
-	if n := w.count(0, wire.TypeIntroduce, a, nil); n != 2 || len(a.failed) > 0 || !a.Meets(b.node) {
-		t.Errorf("%d INTRODUCEs, failed %v", n, a.failed)
+	if n := w.count(0, wire.TypeIntroduce, a, nil); n != 2 {
+		t.Errorf("%d INTRODUCEs", n)
+	}
+	w.run(5 * time.Second)
+	a.failed = nil
+	a.meet(j, b) // at once unknown there
+	a.meet(i, b)
+	if w.run(100 * time.Millisecond); len(a.failed) > 0 || !a.Meets(b.node) {
+		t.Errorf("failed %v", a.failed)
 	}
 	if w.run(5 * time.Second); !slices.Equal(a.failed, []identity.NodeID{b.node}) {
 		t.Errorf("failed %v", a.failed)
 	}
-	w.cut(a, i)
-	w.cut(a, j)
+	for _, p := range []*party{i, j, k} {
+		w.cut(a, p)
+	}
 	a.MeetThroughOpen(w.now, b.node, b.addr, &a.out)
 	if len(a.out.Messages) > 0 || a.Meets(b.node) {
 		t.Error("nobody is there to be asked")

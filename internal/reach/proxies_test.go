@@ -520,6 +520,8 @@ func TestAskCarry(t *testing.T) {
 		w.link(a, h)
 	}
 	w.run(6 * time.Second)
+	a.HandleMessage(w.now, a.id(closed), wire.TypeStanding, standing(wire.Standing{Carries: true, Seq: 3, You: a.addr}), &a.out)
+	a.collect()
 	since := len(w.log)
 	for range 100 {
 		ask(station(0))
