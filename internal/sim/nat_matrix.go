@@ -6,8 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
-	"text/tabwriter"
+	"strings"
 	"time"
 )
 
@@ -109,21 +108,54 @@ func (c *NATCell) add(r *Result, seed uint64) (links, audio []time.Duration) {
 	return links, audio
 }
 
-// NATMatrixTable writes cells as a table in Markdown.
+// NATMatrixTable writes cells as a table in Markdown: a row for each broadcaster, a column for each listener.
 func NATMatrixTable(to io.Writer, cells []NATCell) error {
-	t := tabwriter.NewWriter(to, 0, 4, 1, ' ', 0)
-	fmt.Fprintln(t, "| broadcaster\t| listener\t| permitted\t| linked\t| ms, median / most\t| PUNCH, mean\t| played\t| first audio s, median / most\t|")
-	fmt.Fprintln(t, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	columns := 0
+	for columns < len(cells) && cells[columns].Source == cells[0].Source {
+		columns++
+	}
+	var b strings.Builder
+	b.WriteString("| broadcaster \\ listener |")
+	for i := range columns {
+		fmt.Fprintf(&b, " %s |", cells[i].Listener)
+	}
+	b.WriteString("\n|" + strings.Repeat("---|", columns+1))
+	for i := range cells {
+		if i%columns == 0 {
+			fmt.Fprintf(&b, "\n| **%s** |", cells[i].Source)
+		}
+		fmt.Fprintf(&b, " %s |", cells[i].words())
+	}
+	b.WriteString("\n")
+	cellMisses(&b, cells)
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+// words says in a few words what became of a pair.
+func (c *NATCell) words() string {
+	var parts []string
+	if c.Played < c.Runs {
+		parts = append(parts, fmt.Sprintf("**%d silent**", c.Runs-c.Played))
+	}
+	switch {
+	case c.Linked > 0 && c.Linked < c.Runs:
+		parts = append(parts, fmt.Sprintf("%d of %d, %.0f ms", c.Linked, c.Runs, 1000*c.LinkP50S))
+	case c.Linked > 0:
+		parts = append(parts, fmt.Sprintf("%.0f ms", 1000*c.LinkP50S))
+	default:
+		parts = append(parts, "by another")
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%.1f s", c.AudioP50S)), ", ")
+}
+
+// cellMisses tells of the permitted pairs that did not always link, and of what failed.
+func cellMisses(to *strings.Builder, cells []NATCell) {
+	linked, runs := map[string]int{}, map[string]int{}
 	for i := range cells {
 		c := &cells[i]
-		fmt.Fprintf(t, "| %s\t| %s\t| %s\t| %d / %d\t| %.0f / %.0f\t| %.1f\t| %d\t| %.2f / %.2f\t|\n", c.Source, c.Listener, c.Permitted,
-			c.Linked, c.Runs, 1000*c.LinkP50S, 1000*c.LinkMaxS, float64(c.Punches)/float64(c.Runs), c.Played, c.AudioP50S, c.AudioMaxS)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for i := range cells {
-		c := &cells[i]
+		linked[c.Permitted] += c.Linked
+		runs[c.Permitted] += c.Runs
 		if c.Linked < c.Runs && (c.Permitted == "yes" || c.Permitted == "predicted") {
 			fmt.Fprintf(to, "\n%s - %s, permitted %s: not with seeds %v\n", c.Source, c.Listener, c.Permitted, c.Missed)
 		}
@@ -131,16 +163,6 @@ func NATMatrixTable(to io.Writer, cells []NATCell) error {
 			fmt.Fprintf(to, "\n%s - %s FAILED: %s\n", c.Source, c.Listener, f)
 		}
 	}
-	_, err := fmt.Fprintf(to, "\n%d pairs of permitted ones always linked, %d did not\n", countCells(cells, true), countCells(cells, false))
-	return err
-}
-
-// countCells counts the permitted cells that always linked, or the others of them.
-func countCells(cells []NATCell, always bool) (n int) {
-	for i := range cells {
-		if c := &cells[i]; slices.Contains([]string{"yes", "predicted"}, c.Permitted) && (c.Linked == c.Runs) == always {
-			n++
-		}
-	}
-	return n
+	fmt.Fprintf(to, "\nLinked: %d of %d runs of permitted pairs, %d of %d where ports have to be foreseen, %d of %d of others.\n",
+		linked["yes"], runs["yes"], linked["predicted"], runs["predicted"], linked["no"], runs["no"])
 }
