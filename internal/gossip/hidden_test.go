@@ -364,7 +364,7 @@ func TestReachable(t *testing.T) {
 		t.Errorf("all hosts: %v", got)
 	}
 	one := []wire.Host{{Addr: hosts[3].addr, Node: hosts[3].id}}
-	got = n.Reachable(r.now, func(a netip.Addr) bool { return a.As4()[0] == 2 }, one, 3)
+	got = n.Reachable(r.now, func(h wire.Host) bool { return h.Addr.Addr().As4()[0] == 2 }, one, 3)
 	if len(got) != 2 || got[0] != one[0] || got[1].Addr != hosts[4].addr {
 		t.Errorf("beside %v and without 2.0.0.0/8: %v", one, got)
 	}

@@ -56,19 +56,19 @@ func sameLAN(a, b netip.AddrPort) bool {
 func onLAN(a netip.Addr) bool { return a.IsPrivate() || a.IsLoopback() }
 
 // Reachable appends to into at most n hosts that answered this node itself within 10 minutes, random ones: of groups that into
-// has not yet as long as there are any, then of other small networks, then of any. It leaves out those whose address avoid
-// accepts. A node chooses its proxies from these.
-func (g *Gossip) Reachable(now mono.Time, avoid func(netip.Addr) bool, into []wire.Host, n int) []wire.Host {
+// has not yet as long as there are any, then of other small networks, then of any. It names none of them twice, and leaves out those that
+// avoid accepts. A node chooses its proxies from these.
+func (g *Gossip) Reachable(now mono.Time, avoid func(wire.Host) bool, into []wire.Host, n int) []wire.Host {
 	sec := g.second(now)
 	for _, network := range [...]func(netip.AddrPort) group{
 		func(a netip.AddrPort) group { return groupOf(a.Addr()) }, voterOf,
 		func(netip.AddrPort) group { return kindOther },
 	} {
 		for ; n > 0; n-- {
-			i := g.reachable(sec, func(a netip.AddrPort) bool {
-				return avoid != nil && avoid(a.Addr()) || slices.ContainsFunc(into, func(o wire.Host) bool {
-					own := network(a)
-					return o.Addr == a || own != kindOther && network(o.Addr) == own
+			i := g.reachable(sec, func(h wire.Host) bool {
+				return avoid != nil && avoid(h) || slices.ContainsFunc(into, func(o wire.Host) bool {
+					own := network(h.Addr)
+					return o.Node == h.Node || own != kindOther && network(o.Addr) == own
 				})
 			})
 			if i < 0 {
@@ -81,11 +81,11 @@ func (g *Gossip) Reachable(now mono.Time, avoid func(netip.Addr) bool, into []wi
 }
 
 // reachable returns the place of a random host that answers and that skip does not refuse, -1 if there is none.
-func (g *Gossip) reachable(sec uint32, skip func(netip.AddrPort) bool) int {
+func (g *Gossip) reachable(sec uint32, skip func(wire.Host) bool) int {
 	best, seen := -1, 0
 	for i := range g.hosts.slots {
 		h := &g.hosts.slots[i]
-		if !h.proven(sec, heardSeconds) || h.node.IsZero() || skip(h.addrPort()) {
+		if !h.proven(sec, heardSeconds) || h.node.IsZero() || skip(h.wire()) {
 			continue
 		}
 		if seen++; g.cfg.Rand.IntN(seen) == 0 {

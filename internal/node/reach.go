@@ -131,15 +131,34 @@ func (n *Node) drainReach(now mono.Time, out *Output) {
 	for _, c := range carry {
 		n.carry(now, c, out)
 	}
-	if hosts > 0 && n.finder.gossip != nil {
-		var buf [4]wire.Host
-		n.meeting.reach.Offer(n.finder.gossip.Reachable(now, nil, buf[:0], hosts), m)
-		n.drainReach(now, out)
-	}
+	n.offerHosts(now, hosts[:], out)
 	if changed {
 		n.tellReach(now)
 	}
 	n.handleEvents(now, out)
+}
+
+// offerHosts names hosts that may become proxies: so many of each reach.Family.
+func (n *Node) offerHosts(now mono.Time, wanted []int, out *Output) {
+	if n.finder.gossip == nil {
+		return
+	}
+	var buf [4]wire.Host
+	hosts := buf[:0]
+	for f, count := range wanted {
+		if count == 0 {
+			continue
+		}
+		avoid := func(h wire.Host) bool {
+			_, linked := n.links.Find(h.Node)
+			return linked || !reach.Family(f).Has(h.Addr.Addr())
+		}
+		hosts = n.finder.gossip.Reachable(now, avoid, hosts, count)
+	}
+	if len(hosts) > 0 {
+		n.meeting.reach.Offer(hosts, &n.meeting.out)
+		n.drainReach(now, out)
+	}
 }
 
 // setMapped takes what a router says.
@@ -189,7 +208,7 @@ func (n *Node) meetAt(now mono.Time, d reach.Dial, out *Output) {
 		n.dials = append(n.dials, w)
 	}
 	for _, w := range n.dials {
-		if w.node == d.Node && w.at == d.Addr {
+		if w.link != 0 && w.at == d.Addr { // also one that does not know whom it meets there: of an entry in a record
 			n.links.Hasten(now, w.link, &out.Output)
 			return
 		}

@@ -31,6 +31,7 @@ const (
 	openAsked    = 2
 	tellsMax     = 4  // INTRODUCTIONs with ports, and READYs, of one introduction that are heeded
 	predictedLow = 3  // the first of them before the one that was said
+	freshMax     = 2  // how often an asker tells other ports of its own
 	addrsMax     = 4  // where one side shows up, before it is not believed any more
 	predictedMax = 16 // ports of a sequential mapping
 )
@@ -47,7 +48,9 @@ type meeting struct {
 	via    PeerID
 	ip     netip.Addr // of the target, once it is told
 	tries  int
-	next   mono.Time // INTRODUCE again, or Never
+	ports  wire.Ports // of this node, as the target was told
+	fresh  int        // how often it was told others since
+	next   mono.Time  // INTRODUCE again, or Never
 	end    mono.Time
 	tells  int // INTRODUCTIONs with ports
 	addrs  int // dialled
@@ -59,6 +62,7 @@ type opening struct {
 	asker  identity.NodeID
 	addr   netip.AddrPort
 	ports  wire.Ports
+	fresh  int // how often the asker told others since
 	began  mono.Time
 	rounds int
 	next   mono.Time // Never: all rounds are done
@@ -104,13 +108,25 @@ func (r *Reach) repeatMeetings(now mono.Time, out *Output) {
 		case now >= m.next && over:
 			m.next = mono.Never
 		case now >= m.next:
-			ask := wire.Introduce{Token: m.token, Target: m.target, Ports: r.predict(now, m.addr)}
-			out.message(m.via, ask.Append)
+			m.ports = r.predict(now, m.addr)
+			r.introduce(m, out)
 			m.next = now.Add(introduceRetry << m.tries)
 			m.tries++
+		case m.ip.IsValid() && m.fresh < freshMax && !over:
+			if p := r.predict(now, m.addr); p.Base != 0 && p != m.ports {
+				m.ports = p // not known when this node asked: the target opened the wrong way
+				m.fresh++
+				r.introduce(m, out)
+			}
 		}
 		i++
 	}
+}
+
+// introduce sends an INTRODUCE.
+func (r *Reach) introduce(m *meeting, out *Output) {
+	ask := wire.Introduce{Token: m.token, Target: m.target, Ports: m.ports}
+	out.message(m.via, ask.Append)
 }
 
 func (r *Reach) failMeeting(i int, out *Output) {
@@ -242,6 +258,11 @@ func (r *Reach) handleIntroduced(now mono.Time, p *peer, m wire.Introduced, out 
 		}
 		r.openings = append(r.openings, o)
 		r.counts.Opened++
+	}
+	i := slices.IndexFunc(r.openings, func(o opening) bool { return o.token == m.Token })
+	if o := &r.openings[i]; m.Ports.Base != 0 && m.Ports != o.ports && o.fresh < freshMax && r.openPorts.take(now, portsBurst, portsEvery) {
+		o.ports, o.began, o.rounds, o.next = m.Ports, now, 0, now
+		o.fresh++
 	}
 	if ports := r.predict(now, m.Addr); ports.Base != 0 {
 		ready := wire.Ready{Token: m.Token, Ports: ports}

@@ -46,7 +46,7 @@ func FuzzReach(f *testing.F) {
 		z.r.Observer().SetLocal(z.now, []netip.Addr{netip.MustParseAddr("20.0.0.1")}, 1)
 		for i := 0; len(calls) >= 3 && i < 2000; i++ {
 			z.do(calls[0], calls[1], calls[2])
-			if z.out.Hosts > 3 || z.r.Deadline() == mono.Never {
+			if z.out.Hosts[reach.FamilyAny]+z.out.Hosts[reach.FamilyIPv4]+z.out.Hosts[reach.FamilyIPv6] > 3 || z.r.Deadline() == mono.Never {
 				t.Fatalf("%d hosts, deadline %d", z.out.Hosts, z.r.Deadline())
 			}
 			z.drain()

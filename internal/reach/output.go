@@ -18,11 +18,25 @@ type Output struct {
 	Links    []wire.Host       // to be linked: they may become proxies
 	Idle     []PeerID          // links that need not be kept any more
 	Carry    []Request         // stations that others ask this node to relay
-	Hosts    int               // how many hosts are wanted for Offer
+	Hosts    [families]int     // how many hosts are wanted for Offer, by the family of their addresses
 	Changed  bool              // what others are told of this node is not what it was
 
 	bytes []byte
 }
+
+// A Family is a choice of addresses.
+type Family uint8
+
+// The families.
+const (
+	FamilyAny Family = iota
+	FamilyIPv4
+	FamilyIPv6
+	families
+)
+
+// Has reports whether an address is of the family.
+func (f Family) Has(a netip.Addr) bool { return f == FamilyAny || a.Is4() == (f == FamilyIPv4) }
 
 // A Message is for one peer, type included.
 type Message struct {

@@ -86,9 +86,39 @@ func (r *Reach) considerProxy(now mono.Time, p *peer, out *Output) bool {
 	if r.open || !p.open || p.asked != 0 || local(p.addr.Addr()) || r.proxies(now, p) >= proxiesWanted {
 		return false // of a local address those whom it is to introduce would know nothing
 	}
+	n := r.lacks(now)
+	if n[FamilyAny] == 0 && (n[FamilyIPv4] == 0 || !p.addr.Addr().Is4()) && (n[FamilyIPv6] == 0 || p.addr.Addr().Is4()) {
+		return false
+	}
 	p.asked = now
 	r.sayStanding(now, p, out)
 	return true
+}
+
+// lacks returns how many more proxies are wanted of each family. Who has IPv4 alone can only be introduced by a proxy to which this
+// node has a link with IPv4, and likewise with IPv6: a node that has both keeps one with IPv6, the others with IPv4, as long as
+// such are not sought in vain.
+func (r *Reach) lacks(now mono.Time) (n [families]int) {
+	have := r.proxies(now, nil)
+	if have >= proxiesWanted {
+		return n
+	}
+	if !r.observer.StandingOf(now, false).Outside4.IsValid() || !r.observer.StandingOf(now, true).Outside6.IsValid() ||
+		r.wanted.since != 0 && now.Sub(r.wanted.since) >= pickyFor {
+		n[FamilyAny] = proxiesWanted - have
+		return n
+	}
+	n[FamilyIPv4], n[FamilyIPv6] = proxiesWanted-1, 1
+	for _, p := range r.peers {
+		f := FamilyIPv6
+		if p.addr.Addr().Is4() {
+			f = FamilyIPv4
+		}
+		if p.keep() && n[f] > 0 {
+			n[f]--
+		}
+	}
+	return n
 }
 
 // proxies is how many peers are proxies, or have been asked; those in the network of like count double, so that the
@@ -131,9 +161,9 @@ func (r *Reach) keepProxies(now mono.Time, out *Output) {
 	for _, p := range r.peers {
 		r.considerProxy(now, p, out)
 	}
-	if have := r.proxies(now, nil); have < proxiesWanted && now >= r.wanted.next {
+	if r.proxies(now, nil) < proxiesWanted && now >= r.wanted.next {
 		r.wanted.next = now.Add(offerEvery << min(r.wanted.offers, offersDoubled))
-		out.Hosts = proxiesWanted - have
+		out.Hosts = r.lacks(now)
 	}
 }
 

@@ -219,7 +219,7 @@ func (p *party) collect() {
 	p.idle = append(p.idle, p.out.Idle...)
 	p.links = append(p.links, p.out.Links...)
 	p.carry = append(p.carry, p.out.Carry...)
-	if p.out.Hosts > 0 {
+	if p.out.Hosts[reach.FamilyAny]+p.out.Hosts[reach.FamilyIPv4]+p.out.Hosts[reach.FamilyIPv6] > 0 {
 		p.hosts++
 	}
 	if p.out.Changed {
