@@ -266,6 +266,33 @@ func TestMeetingsMax(t *testing.T) {
 	}
 }
 
+// What is said again since answers are lost is not another introduction; said without end it is.
+func TestIntroduceAgain(t *testing.T) {
+	w, i, a, _ := trio(t, 4, 4)
+	w.lose = func(l *letter) bool { return l.from == i || l.typ == wire.TypeProbe }
+	since := len(w.log)
+	for n := range reach.AskerBurst {
+		p := w.hide(fmt.Sprint("target", n), inNetwork(50+n, 0))
+		w.link(p, i)
+		a.meet(i, p)
+	}
+	w.run(5 * time.Second)
+	if c := i.Counts(); c.Made != reach.AskerBurst || c.Refused != 0 || w.count(since, wire.TypeIntroduced, i, nil) != 4*reach.AskerBurst {
+		t.Errorf("%+v, %d INTRODUCEDs", c, w.count(since, wire.TypeIntroduced, i, nil))
+	}
+	w.run(time.Minute)
+	since = len(w.log)
+	target := w.folk[len(w.folk)-1].node
+	for range 1000 {
+		m := wire.Introduce{Token: wire.PunchToken{1}, Target: target}
+		i.HandleMessage(w.now, i.id(a), wire.TypeIntroduce, m.Append(nil)[1:], &i.out)
+		i.collect()
+	}
+	if n := w.count(since, wire.TypeIntroduced, i, nil); n < 4 || n > 4+reach.AskerBurst {
+		t.Errorf("%d INTRODUCEDs", n)
+	}
+}
+
 // With several introducers asked, it has failed when the last has.
 func TestSeveralIntroducers(t *testing.T) {
 	w, i, a, b := trio(t, 7, 7)
@@ -518,6 +545,11 @@ func TestOpening(t *testing.T) {
 		w.run(2 * time.Second)
 		if n := b.punched(m.Token); n < 8 || n > 8+3*16 || p.Step == 0 && n != 8 {
 			t.Errorf("%v: %d PUNCHes", p, n)
+		}
+		for _, o := range b.punches {
+			if port := int(o.To.Port()); o.Token == m.Token && port != 1000 && (port-int(p.Base))*int(p.Step) < -3*int(p.Step)*int(p.Step) {
+				t.Errorf("%v: a PUNCH to port %d", p, port)
+			}
 		}
 	}
 	for _, p := range b.punches {
