@@ -19,6 +19,7 @@ type Output struct {
 	Pings    []PeerID // links to probe
 	Hostile  []PeerID // peers that sent what no honest node sends
 	Idle     []PeerID // peers that this station needs no more
+	Dead     []PeerID // likewise, and their links are not to be met again: they answer no probe
 
 	bytes []byte
 	peers []PeerID
@@ -108,6 +109,7 @@ func (o *Output) Reset() {
 	o.Pings = o.Pings[:0]
 	o.Hostile = o.Hostile[:0]
 	o.Idle = o.Idle[:0]
+	o.Dead = o.Dead[:0]
 	o.bytes = o.bytes[:0]
 	o.peers = o.peers[:0]
 }

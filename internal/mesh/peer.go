@@ -176,7 +176,7 @@ func (s *Station) dropDead(now mono.Time, out *Output) {
 		if p.probeAt == 0 || now.Sub(p.probeAt) < deadAfter || now.Sub(p.heardAt) < deadAfter {
 			continue
 		}
-		out.Idle = append(out.Idle, p.id)
+		out.Dead = append(out.Dead, p.id)
 		s.dropPeer(now, p, out)
 		s.addCandidate(now, candidate{Candidate: s.candidate(p)})
 		for j := range s.cands {

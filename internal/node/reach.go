@@ -126,7 +126,7 @@ func (n *Node) drainReach(now mono.Time, out *Output) {
 		n.links.Dial(now, h.Addr, h.Node, &out.Output)
 	}
 	for _, id := range idle {
-		n.releaseIdle(now, link.ID(id), out)
+		n.releaseIdle(now, link.ID(id), false, out)
 	}
 	for _, c := range carry {
 		n.carry(now, c, out)
@@ -297,10 +297,10 @@ func (n *Node) runErrands(now mono.Time, id, via link.ID, out *Output) {
 	}
 }
 
-// releaseIdle closes a link that neither a station nor reach needs.
-func (n *Node) releaseIdle(now mono.Time, id link.ID, out *Output) {
+// releaseIdle closes a link that neither a station nor, unless it is dead, reach needs.
+func (n *Node) releaseIdle(now mono.Time, id link.ID, dead bool, out *Output) {
 	p := n.peers[id]
-	if p == nil || len(p.uses) > 0 || n.meeting.reach.Holds(now, reach.PeerID(id)) ||
+	if p == nil || len(p.uses) > 0 || !dead && n.meeting.reach.Holds(now, reach.PeerID(id)) ||
 		slices.ContainsFunc(n.dials, func(d dial) bool { return d.link == id }) {
 		return
 	}

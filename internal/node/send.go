@@ -42,13 +42,16 @@ func (n *Node) drain(now mono.Time, st *station, out *Output) {
 		n.pending(link.ID(p)).ping = true
 	}
 	dials := slices.Clone(m.Dials)
-	hostile, idle := slices.Clone(m.Hostile), slices.Clone(m.Idle)
+	hostile, idle, dead := slices.Clone(m.Hostile), slices.Clone(m.Idle), slices.Clone(m.Dead)
 	m.Reset()
 	for _, p := range hostile {
 		n.expel(now, link.ID(p), out)
 	}
 	for _, p := range idle {
-		n.release(now, st, link.ID(p), out)
+		n.release(now, st, link.ID(p), false, out)
+	}
+	for _, p := range dead {
+		n.release(now, st, link.ID(p), true, out)
 	}
 	for _, d := range dials { // after that: a dead link's address is dialled again, not met again
 		n.dial(now, st, d, out)
@@ -111,7 +114,7 @@ func (n *Node) expel(now mono.Time, id link.ID, out *Output) {
 
 // release ends a station's use of a link, and the link when nobody uses it any more. Both happen after what this call has
 // queued for the link.
-func (n *Node) release(now mono.Time, st *station, id link.ID, out *Output) {
+func (n *Node) release(now mono.Time, st *station, id link.ID, dead bool, out *Output) {
 	p := n.peers[id]
 	if p == nil {
 		return
@@ -125,7 +128,7 @@ func (n *Node) release(now mono.Time, st *station, id link.ID, out *Output) {
 		}
 	}
 	p.uses = slices.DeleteFunc(p.uses, func(u usage) bool { return u.station == st })
-	n.releaseIdle(now, id, out)
+	n.releaseIdle(now, id, dead, out)
 }
 
 // sendAudio hands a chunk or manifest to the driver, or to the queue when the upload is capped.

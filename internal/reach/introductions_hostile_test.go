@@ -24,7 +24,8 @@ var victim = netip.MustParseAddrPort("20.200.0.1:53")
 func (w *town) mob(of *party, n int, name string) (list []*party) {
 	for i := range n {
 		p := w.hide(fmt.Sprint(name, " ", i), inNetwork(100+i%100, i/100))
-		w.folk = w.folk[:len(w.folk)-1] // it does nothing by itself
+		w.folk = w.folk[:len(w.folk)-1]
+		p.mute = true
 		w.linkAt(p, of, p.addr, of.addr)
 		list = append(list, p)
 	}
@@ -68,14 +69,11 @@ func TestHostileIntroducers(t *testing.T) {
 		w := newTown(t)
 		b := w.hide("target", inNetwork(1, 0))
 		liars := w.mob(b, c.introducers, "liar")
+		w.run(10 * time.Second)
 		for i := range c.proxies {
 			liars[i].say(b, wire.Standing{Open: true, Seq: 1, You: b.addr}.Append)
 			liars[i].say(b, wire.Standing{Open: true, Kept: true, Seq: 2, You: b.addr}.Append)
 		}
-		if n := len(b.Proxies(nil)); n != c.proxies {
-			t.Fatalf("%d proxies", n)
-		}
-		w.run(10 * time.Second)
 		lies, told, most, before := 0, 0, 0, len(b.punches)
 		var perSecond [80]int
 		begun := w.now
@@ -97,6 +95,9 @@ func TestHostileIntroducers(t *testing.T) {
 			perSecond[w.now.Sub(begun)/time.Second] += len(b.punches) - now
 		}
 		w.run(5 * time.Second)
+		if n := len(b.Proxies(nil)); n != c.proxies {
+			t.Fatalf("%d proxies", n)
+		}
 		punches := 0
 		for _, p := range b.punches[before:] {
 			if !p.Aside {

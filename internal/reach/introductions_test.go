@@ -111,6 +111,9 @@ func TestIntroductions(t *testing.T) {
 				if a.Meets(b.node) || len(a.failed) > 0 == ok {
 					t.Errorf("afterwards: %v, failed %v", a.Meets(b.node), a.failed)
 				}
+				if i >= 5 && j >= 5 && a.counted()+b.counted() > 2*8 {
+					t.Errorf("%d and %d PUNCHes where guessing is no use", a.counted(), b.counted())
+				}
 				if n := len(a.punches) + len(b.punches); easy && n > 8+2*6 { // and tests of the filter
 					t.Errorf("%d PUNCHes", n)
 				}
@@ -416,6 +419,36 @@ func TestIntroducersWord(t *testing.T) {
 	}
 }
 
+// An introducer that says that the target is in a network of its own, or has none of the address's family, is not believed.
+func TestIntroducedElsewhere(t *testing.T) {
+	for _, at := range []string{"192.168.1.1:5", "127.0.0.1:631", "[2a00::1]:5", "100.64.0.1:5"} {
+		w, i, a, b := trio(t, 4, 4)
+		w.lose = func(l *letter) bool { return l.from == i || l.typ == wire.TypeProbe }
+		a.meet(i, b)
+		m := wire.Introduction{Addr: netip.MustParseAddrPort(at), Ports: wire.Ports{Base: 9, Step: 1}}
+		copy(m.Token[:], w.log[len(w.log)-1].data)
+		a.HandleMessage(w.now, a.id(i), wire.TypeIntroduction, m.Append(nil)[1:], &a.out)
+		a.collect()
+		if len(a.dials) > 0 || a.punched(m.Token) > 0 || len(a.failed) != 1 {
+			t.Errorf("%s: dials %v, failed %v", at, a.dials, a.failed)
+		}
+	}
+}
+
+// Once a PUNCH has come the target is told, and is not told again.
+func TestPunchEndsAsking(t *testing.T) {
+	for _, punches := range []bool{true, false} {
+		w, i, a, b := trio(t, 4, 4)
+		since := len(w.log)
+		w.lose = func(l *letter) bool { return l.typ == helloLetter || !punches && l.typ == punchLetter || l.typ == wire.TypeProbe }
+		a.meet(i, b)
+		w.run(5 * time.Second)
+		if n := w.count(since, wire.TypeIntroduce, a, nil); n > 1 == punches {
+			t.Errorf("PUNCHes arrive: %v, %d INTRODUCEs", punches, n)
+		}
+	}
+}
+
 // Nobody but the introducer and the target can say anything in an introduction, and they can say it four times.
 func TestIntroductionForged(t *testing.T) {
 	w, i, a, b := trio(t, 4, 4)
@@ -428,8 +461,11 @@ func TestIntroductionForged(t *testing.T) {
 	a.meet(i, b)
 	var token wire.PunchToken
 	copy(token[:], w.log[len(w.log)-1].data)
+	early := wire.Introduction{Token: token, Addr: netip.MustParseAddrPort("20.200.0.1:53")}.Append(nil)
+	a.HandleMessage(w.now, a.id(x), early[0], early[1:], &a.out)
+	a.collect()
 	w.run(3 * hop)
-	if len(a.dials) != 1 {
+	if len(a.dials) != 1 || a.dials[0].Addr != b.addr {
 		t.Fatalf("dials %v", a.dials)
 	}
 	victim := netip.MustParseAddrPort("20.200.0.1:53")
@@ -457,9 +493,13 @@ func TestIntroductionForged(t *testing.T) {
 	}
 	for range 20 { // the introducer itself lies
 		say(a, i, wire.Introduction{Token: token, Addr: victim, Ports: ports}.Append)
+		say(a, i, wire.Introduction{Token: token, Status: wire.IntroductionRefused}.Append)
 		say(a, i, wire.Introduction{Token: token, Addr: b.addr, Ports: ports}.Append)
 	}
-	if n := a.punched(token) - before; len(a.dials) != 1 || n > 4*16 {
+	if slices.ContainsFunc(a.punches, func(p reach.Punch) bool { return p.To.Addr() == victim.Addr() }) {
+		t.Error("PUNCHes go to a second address")
+	}
+	if n := a.punched(token) - before; len(a.dials) != 1 || n > 4*16 || !a.Meets(b.node) || len(a.failed) > 0 {
 		t.Errorf("dials %v, %d PUNCHes", a.dials, n)
 	}
 	for n := range 40 { // the target shows up everywhere
@@ -529,6 +569,9 @@ func TestOpening(t *testing.T) {
 		b.HandlePunch(w.now, netip.AddrPortFrom(m.Addr.Addr(), uint16(2000+n)), wire.Punch{Token: m.Token}, &b.out)
 		b.HandlePunch(w.now, netip.AddrPortFrom(i.addr.Addr(), uint16(2000+n)), wire.Punch{Token: m.Token}, &b.out)
 		b.collect()
+	}
+	if slices.ContainsFunc(b.punches, func(p reach.Punch) bool { return p.Token == m.Token && p.To.Addr() != m.Addr.Addr() }) {
+		t.Error("a PUNCH from elsewhere is answered")
 	}
 	if n := b.punched(m.Token); n != 8+3*16+4 {
 		t.Errorf("%d PUNCHes", n)

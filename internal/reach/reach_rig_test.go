@@ -63,6 +63,7 @@ type party struct {
 	box   *box
 	ties  []tie
 	last  reach.PeerID
+	mute  bool // it says nothing by itself
 	calls []call
 	out   reach.Output
 
@@ -191,6 +192,10 @@ func (p *party) id(of *party) reach.PeerID {
 // collect takes what a call wants done, and spoils the memory.
 func (p *party) collect() {
 	w := p.town
+	if p.mute {
+		p.out.Reset()
+		return
+	}
 	for _, m := range p.out.Messages {
 		b := bytes.Clone(p.out.Bytes(m))
 		if i := slices.IndexFunc(p.ties, func(t tie) bool { return t.id == m.To }); i >= 0 {
