@@ -111,7 +111,7 @@ func TestIntroductions(t *testing.T) {
 				if a.Meets(b.node) || len(a.failed) > 0 == ok {
 					t.Errorf("afterwards: %v, failed %v", a.Meets(b.node), a.failed)
 				}
-				if i >= 5 && j >= 5 && a.counted()+b.counted() > 2*8 {
+				if i >= 5 && j >= 5 && i < seven && j < seven && a.counted()+b.counted() > 2*8 {
 					t.Errorf("%d and %d PUNCHes where guessing is no use", a.counted(), b.counted())
 				}
 				if n := len(a.punches) + len(b.punches); easy && n > 8+2*6 { // and tests of the filter
