@@ -88,7 +88,15 @@ func TestErrands(t *testing.T) {
 	if len(p.a.errands) != 1 || len(p.a.dials) != 1 || p.a.dials[0].link != 0 {
 		t.Errorf("one is not there: errands %+v, dials %+v", p.a.errands, p.a.dials)
 	}
-	p.run(3 * time.Second)
+	last := p.a.errands[0]
+	p.a.meeting.reach.PeerUp(p.now, 4711, identity.NodeID{8}, at(9), &p.a.meeting.out)
+	p.a.meeting.reach.Meet(p.now, 4711, target, at(0), &p.a.meeting.out) // a third one is asked already
+	p.a.runErrands(p.now, last.link, 0, &p.outA)
+	if len(p.a.errands) != 0 || len(p.a.dials) != 1 || p.a.dials[0].link != 0 {
+		t.Errorf("somebody else is asked: errands %+v, dials %+v", p.a.errands, p.a.dials)
+	}
+	p.a.errands = append(p.a.errands, last)
+	p.run(5 * time.Second)
 	if len(p.a.errands) != 0 || len(p.a.dials) != 1 || p.a.dials[0].link == 0 || p.a.dials[0].at != at(0) {
 		t.Errorf("none is there: errands %+v, dials %+v", p.a.errands, p.a.dials)
 	}

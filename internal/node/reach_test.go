@@ -164,10 +164,16 @@ func TestHiddenNodesPlay(t *testing.T) {
 			t.Errorf("%s: %d chunks, %+v", way, chunks(l), st)
 		}
 	}
+	r.play(src, &seq, 20*time.Second)
+	known := 0
 	for _, n := range open {
+		known += n.Status(r.now).Gossip.Hidden
 		if st := r.tuned(n, r.key.ID()); st != nil {
 			t.Errorf("a proxy carries the station: %+v", st)
 		}
+	}
+	if known == 0 {
+		t.Error("gossip knows no hidden host")
 	}
 }
 

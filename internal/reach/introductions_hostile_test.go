@@ -157,7 +157,8 @@ func (p *party) counted() (n int) {
 
 // While liars flood a hidden node with introductions, those by its proxies are made all the same.
 func TestHostileIntroducersAndProxies(t *testing.T) {
-	for _, liars := range []int{0, 1, 5, 30, 100} {
+	for _, c := range []struct{ liars, turns int }{{0, 1}, {1, 1}, {5, 1}, {30, 1}, {100, 1}, {100, 20}, {400, 20}} {
+		liars := c.liars
 		w := newTown(t)
 		b := w.hide("target", inNetwork(1, 0))
 		proxy := w.add("proxy", inNetwork(2, 0), nil).open()
@@ -169,10 +170,14 @@ func TestHostileIntroducersAndProxies(t *testing.T) {
 		w.run(2 * time.Second)
 		mob := w.mob(b, liars, "liar")
 		var met, asked [2]int
-		lies := 0
+		lies, turn := 0, 0
 		flood := func(d time.Duration) {
 			for end := w.now.Add(d); w.now < end; w.run(50 * time.Millisecond) {
-				for _, l := range mob {
+				turn++
+				for i, l := range mob {
+					if (turn+i)%c.turns != 0 {
+						continue
+					}
 					lies++
 					m := wire.Introduced{Token: numbered(lies), Asker: identity.NodeID{1, byte(lies), byte(lies >> 8)},
 						Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, 201, byte(lies >> 8), byte(lies)}), 53)}
@@ -196,7 +201,7 @@ func TestHostileIntroducersAndProxies(t *testing.T) {
 				w.cut(a, via)
 			}
 		}
-		t.Logf("| %d liars | %d of %d met through a proxy | %d of %d through others |", liars, met[0], asked[0], met[1], asked[1])
+		t.Logf("| %d liars | %d a second each | %d of %d met through a proxy | %d of %d through others |", liars, 20/c.turns, met[0], asked[0], met[1], asked[1])
 		if met[0] < asked[0] {
 			t.Errorf("%d liars: %d of %d met through a proxy", liars, met[0], asked[0])
 		}
