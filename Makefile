@@ -93,8 +93,14 @@ bench: ## benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: sim
-sim: ## the simulator's scenarios
-	go run ./cmd/streamer sim $(SCENARIO)
+sim: ## the simulator: all scenarios of a stream; SCENARIO=spread, or another, NODES=2000 for one and so many hosts
+	go run ./cmd/streamer sim $(SCENARIO) $(if $(NODES),--nodes $(NODES))
+
+.PHONY: sim-gossip
+sim-gossip: build ## the simulator's scenarios of gossip, NODES=500 each: minutes; 10000: hours (docs/results/discovery.md)
+	for scenario in gather spread silence split eclipse hidden; do \
+		./streamer sim $$scenario --nodes $(or $(NODES),500); \
+	done
 
 .PHONY: cover
 cover: ## coverage of the unit tests, all packages together

@@ -17,7 +17,7 @@ import (
 )
 
 type simCmd struct {
-	Scenario   string        `arg:"" optional:"" help:"Name of a scenario that ships, of a stream or (spread, silence, split, eclipse, gather) of gossip; without any, all of a stream."`
+	Scenario   string        `arg:"" optional:"" help:"Name of a scenario that ships, of a stream or (spread, silence, split, eclipse, hidden, gather) of gossip; without any, all of a stream."`
 	Nodes      int           `env:"-" default:"100" help:"Hosts beside the source."`
 	Seed       uint64        `env:"-" default:"1" help:"Equal seeds give equal runs."`
 	Duration   time.Duration `env:"-" help:"Stop the scenario earlier, faults after it left out."`

@@ -49,6 +49,7 @@ type discoveryMeasure struct {
 	sampled   []int32
 	joining   []int32 // that do not know nearly all stations yet
 	joinedAll []time.Duration
+	joinLate  int // newcomers that did not know all within joinTime
 
 	events, exchanges, failed, bytes uint64
 	steadyBytes, steadyExchanges     uint64 // when the last minute began
@@ -160,6 +161,9 @@ func (m *discoveryMeasure) tick(d *discovery) {
 	}
 }
 
+// joinTime is how long newcomers are watched.
+const joinTime = 5 * time.Minute
+
 // lookAtJoining measures how long newcomers take to know all stations.
 func (m *discoveryMeasure) lookAtJoining(d *discovery) {
 	on := 0
@@ -179,7 +183,11 @@ func (m *discoveryMeasure) lookAtJoining(d *discovery) {
 			m.joinedAll = append(m.joinedAll, took)
 			return true
 		}
-		return took > 5*time.Minute
+		if took > joinTime {
+			m.joinLate++
+			return true
+		}
+		return false
 	})
 }
 

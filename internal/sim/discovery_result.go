@@ -31,7 +31,7 @@ type DiscoveryResult struct {
 	Healed   Spread `json:"healed"`    // from the end of a partition to knowing the other half's new stations
 	Offline  Spread `json:"offline"`   // from a source's death to a node's showing its station offline
 	Gone     Spread `json:"gone"`      // from a source's death to a node's having forgotten its station
-	JoinedIn Spread `json:"joined_in"` // from a newcomer's start to knowing all stations
+	JoinedIn Spread `json:"joined_in"` // from a newcomer's start to knowing all stations; unmet: not within 5 minutes
 
 	HeardP50       int `json:"heard_p50"`        // Heard / truth, for stations with at least 1 % of all listeners
 	HeardOffP50    int `json:"heard_off_p50"`    // Heard off from what the hosts that answered are tuned to now
@@ -87,7 +87,7 @@ func (d *discovery) result() DiscoveryResult {
 		ChurnPermille: s.ChurnPermille, Warm: s.Warm,
 		New: spreadOf(m.times[watchNew], m.unmet(d, watchNew)), Off: spreadOf(m.times[watchOff], m.unmet(d, watchOff)),
 		Healed:  spreadOf(m.times[watchHealed], m.unmet(d, watchHealed)),
-		Offline: spreadOf(m.offline, 0), Gone: spreadOf(m.gone, 0), JoinedIn: spreadOf(m.joinedAll, len(m.joining)),
+		Offline: spreadOf(m.offline, 0), Gone: spreadOf(m.gone, 0), JoinedIn: spreadOf(m.joinedAll, m.joinLate),
 		HeardP50: permilleAt(l.heard, 500), HeardOffP50: permilleAt(l.heardOff, 500),
 		AudienceOffP50: permilleAt(l.audience, 500), AudienceOffP90: permilleAt(l.audience, 900),
 		SizeP50: permilleAt(l.sizes, 500), SizeOffP50: permilleAt(l.size, 500), SizeOffP90: permilleAt(l.size, 900), Top10P50: permilleAt(l.top, 500),
