@@ -440,7 +440,9 @@ func TestPunchEndsAsking(t *testing.T) {
 	for _, punches := range []bool{true, false} {
 		w, i, a, b := trio(t, 4, 4)
 		since := len(w.log)
-		w.lose = func(l *letter) bool { return l.typ == helloLetter || !punches && l.typ == punchLetter || l.typ == wire.TypeProbe }
+		w.lose = func(l *letter) bool {
+			return l.typ == helloLetter || !punches && l.typ == punchLetter || l.typ == wire.TypeProbe
+		}
 		a.meet(i, b)
 		w.run(5 * time.Second)
 		if n := w.count(since, wire.TypeIntroduce, a, nil); n > 1 == punches {
@@ -546,10 +548,10 @@ func TestOpening(t *testing.T) {
 		w.run(10 * time.Millisecond)
 	}
 	same := len(times) == 8
-	for k, ms := range []time.Duration{0, 20, 60, 140, 300, 600, 1000, 1600} {
+	for k, ms := range []int{0, 20, 60, 140, 300, 600, 1000, 1600} {
 		late := time.Duration(0)
 		if same {
-			late = times[k] - ms*time.Millisecond
+			late = times[k] - time.Duration(ms)*time.Millisecond
 		}
 		same = same && late >= 0 && late <= 10*time.Millisecond
 	}
