@@ -79,10 +79,10 @@ func Burst(nodes int) Scenario {
 	return s
 }
 
-// Crash is Static in which those with the most children vanish.
-func Crash(nodes int) Scenario {
+// Heads is Static in which those with the most children vanish.
+func Heads(nodes int) Scenario {
 	s := Static(nodes)
-	s.Name, s.About = "crash", "every 5 s the two nodes with the most children vanish without a word; 10 % vanish at 40 s"
+	s.Name, s.About = "heads", "every 5 s the two nodes with the most children vanish without a word; 10 % vanish at 40 s"
 	for at := 15 * time.Second; at < 40*time.Second; at += 5 * time.Second {
 		s.Faults = append(s.Faults, Fault{At: at, Kind: FaultCrash, Count: 2, Feeding: true})
 	}
@@ -155,13 +155,17 @@ func Builtins() []Builtin {
 	return []Builtin{
 		{"burst", Burst},
 		{"chain", Chain},
+		{"churn", ChurnBuiltin},
 		{"crash", Crash},
+		{"flash", Flash},
+		{"heads", Heads},
 		{"hostile", Hostile},
 		{"leave", Leave},
 		{"loss", Loss},
 		{"nat", NATBuiltin},
 		{"partition", Partition},
 		{"restart", Restart},
+		{"scarce", Scarce},
 		{"static", Static},
 	}
 }

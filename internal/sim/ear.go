@@ -136,7 +136,7 @@ func (w *World) hearAudio(h *host, index int, p *published) {
 	if e.started == mono.Never {
 		e.started = w.now
 		e.first = index
-		w.measure.startup = append(w.measure.startup, w.now.Sub(e.joined))
+		w.measure.startups = append(w.measure.startups, startup{joined: e.joined, took: w.now.Sub(e.joined), heard: true})
 	}
 	e.latest, e.newest = w.now, index
 	if p.at < e.joined {
@@ -147,7 +147,9 @@ func (w *World) hearAudio(h *host, index int, p *published) {
 	if lag <= w.scenario.PlayDelay {
 		e.mark(index)
 	} else {
-		e.late++
+		if p.at >= mono.Time(w.scenario.Settled) {
+			e.late++
+		}
 		w.explain(h, "chunk %d/%d came %v after it was published", p.epoch, p.seq, lag)
 	}
 	if r := h.refill; r != nil && p.at >= r.since && p.at < r.until {
@@ -180,6 +182,9 @@ func (w *World) settle(h *host) {
 		w.measure.ended++
 	}
 	w.measure.late += e.late
+	if took := w.now.Sub(e.joined); e.first < 0 && took >= startGrace {
+		w.measure.startups = append(w.measure.startups, startup{joined: e.joined, took: took})
+	}
 	if due > onTime {
 		w.measure.missing += due - min(due, onTime+e.late)
 	}
@@ -194,13 +199,16 @@ func (w *World) dues(e *ear) (due, onTime uint64) {
 			break
 		}
 		tooEarly := e.first >= 0 && i < e.first || e.first < 0 && p.at < e.joined.Add(startGrace)
+		tooEarly = tooEarly || p.at < mono.Time(w.scenario.Settled)
 		if p.Kind != codec.ChunkAudio || !p.escaped || tooEarly {
 			continue
 		}
 		due++
-		if e.marked(i) {
+		onTimeHere := e.marked(i)
+		if onTimeHere {
 			onTime++
 		}
+		w.measure.due(e, p.at, onTimeHere)
 	}
 	return due, onTime
 }

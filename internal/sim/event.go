@@ -18,6 +18,9 @@ const (
 	eventHeal                         // arg: index of a fault that ends
 	eventSample                       // the sampler looks at everybody
 	eventClock                        // hosts are told the wall time
+	eventSettled                      // figures begin
+	eventChurn                        // churn begins
+	eventReplace                      // arg: the life of the host that ends; another begins
 )
 
 // An event is one thing that happens at one time. Events of the same time happen in the order they were pushed.

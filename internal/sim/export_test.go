@@ -105,5 +105,8 @@ func AddrOf(host int32) netip.AddrPort { return addrOf(host) }
 // Owners returns World.owner of a world of n hosts.
 func Owners(n int) func(netip.AddrPort) (int32, bool) {
 	w := &World{hosts: make([]host, n)}
+	for i := range w.hosts {
+		w.hosts[i].addr = addrOf(int32(i))
+	}
 	return w.owner
 }

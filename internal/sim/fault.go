@@ -47,8 +47,7 @@ func (w *World) strike(index int32) {
 	case FaultLeave:
 		for _, h := range w.victims(f) {
 			w.watchChildren(h)
-			w.command(h, node.LeaveCommand{})
-			w.stop(h)
+			w.leave(h)
 		}
 	case FaultRestart:
 		w.stop(source)
@@ -77,6 +76,12 @@ func (w *World) strike(index int32) {
 	case FaultReaddress:
 		w.restartBoxes(w.victims(f), true)
 	}
+}
+
+// leave has a host say good-bye.
+func (w *World) leave(h *host) {
+	w.command(h, node.LeaveCommand{})
+	w.stop(h)
 }
 
 // heal queues the end of a fault.
@@ -108,7 +113,7 @@ func (w *World) healed(index int32) {
 func (w *World) victims(f *Fault) []*host {
 	var able []*host
 	for i := 1; i <= w.scenario.Nodes; i++ {
-		if h := &w.hosts[i]; h.isUp() && (f.Group == "" || h.group.Name == f.Group) {
+		if h := &w.hosts[i]; h.isUp() && (f.Group == "" || h.group.Name == f.Group) && (!f.Network.IsValid() || f.Network.Contains(h.addr.Addr())) {
 			able = append(able, h)
 		}
 	}

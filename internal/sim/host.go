@@ -29,6 +29,7 @@ type core interface {
 type host struct {
 	node    core // nil while the host is down
 	group   *Group
+	class   int32          // index of the group in Scenario.Groups; -1: none
 	addr    netip.AddrPort // zero: it has no IPv4
 	addr6   netip.AddrPort // only where boxes stand between hosts; zero: no IPv6
 	realm   int32
@@ -115,6 +116,7 @@ func (w *World) join(h *host) {
 	w.start(h)
 	h.ear.join(w.now)
 	w.command(h, node.TuneCommand{Station: w.station.ID(), Role: h.group.Role, Peers: w.hints(h)})
+	w.plan(h, false)
 }
 
 // hints returns the addresses that a host starts from.

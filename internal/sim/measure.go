@@ -40,12 +40,23 @@ type share struct{ onTime, due uint64 }
 
 func (s share) ratio() float64 { return float64(s.onTime) / float64(s.due) }
 
+func (s *share) count(onTime bool) {
+	s.due++
+	if onTime {
+		s.onTime++
+	}
+}
+
 // measure collects the figures of a run.
 type measure struct {
 	lag      lagTable
 	hops     [hopsMost + 1]uint64
 	shares   []share // of each life of each honest listener
-	startup  []time.Duration
+	startups []startup
+	classes  []classTally // of each group
+	series   []share      // of all listeners, for each second of the run
+	windows  []window
+	replaced int
 	refills  []time.Duration
 	watched  []int32 // hosts with a refill
 	late     uint64
@@ -62,6 +73,95 @@ type measure struct {
 }
 
 func (m *measure) hop(n int) { m.hops[min(n, hopsMost)]++ }
+
+// A startup is how long a listener waited for its first audio, or has waited so far.
+type startup struct {
+	joined mono.Time
+	took   time.Duration
+	heard  bool
+}
+
+// A classTally is what the hosts of one group did.
+type classTally struct {
+	sent    uint64 // bytes of IP packets
+	samples uint64 // that found a host up: one for each host and sample
+}
+
+// A window is the time from something that happens on, and who was there before.
+type window struct {
+	what     string
+	from     time.Duration
+	to       time.Duration
+	arrivals *Arrivals // nil: a fault
+	share
+}
+
+// windowAfter is how long after something its effect is looked at.
+const windowAfter = 10 * time.Second
+
+// openWindows makes a window for each thing that happens once the audience has gathered.
+func (w *World) openWindows() {
+	s := &w.scenario
+	w.measure.classes = make([]classTally, len(s.Groups))
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		w.measure.windows = append(w.measure.windows, window{what: f.Kind.String(), from: f.At, to: f.At + f.For + windowAfter})
+	}
+	for i := range s.Arrivals {
+		if a := &s.Arrivals[i]; a.At >= s.Settled {
+			w.measure.windows = append(w.measure.windows, window{
+				what: "arrivals", from: a.At, to: a.last(s.Nodes) + windowAfter, arrivals: a,
+			})
+		}
+	}
+}
+
+// settled begins the figures: what was before was a beginning.
+func (w *World) settled() {
+	old := &w.measure
+	w.measure = measure{
+		classes: make([]classTally, len(old.classes)), windows: old.windows, startups: old.startups, watched: old.watched,
+		replaced: old.replaced, lies: old.lies,
+	}
+	var before measure
+	for i := range w.hosts {
+		if w.hosts[i].isUp() {
+			before.add(&w.hosts[i], w.now)
+		}
+	}
+	// What those that are up have counted so far is taken off before it is added, when they end.
+	w.measure.received -= before.received
+	w.measure.repaired -= before.repaired
+	w.measure.repeated -= before.repeated
+	w.measure.payload -= before.payload
+}
+
+// due counts a chunk that one listener was owed.
+func (m *measure) due(e *ear, at mono.Time, onTime bool) {
+	second := int(at / 1e9)
+	for len(m.series) <= second {
+		m.series = append(m.series, share{})
+	}
+	m.series[second].count(onTime)
+	for i := range m.windows {
+		if v := &m.windows[i]; e.joined <= mono.Time(v.from) && at >= mono.Time(v.from) && at < mono.Time(v.to) {
+			v.count(onTime)
+		}
+	}
+}
+
+// waits returns how long listeners that joined within a time waited for their first audio, sorted; those that still wait do
+// so since they joined.
+func (m *measure) waits(from, to mono.Time) []time.Duration {
+	var d []time.Duration
+	for _, s := range m.startups {
+		if s.joined >= from && s.joined < to {
+			d = append(d, s.took)
+		}
+	}
+	slices.Sort(d)
+	return d
+}
 
 // add takes over the counters of a node that is about to end.
 func (m *measure) add(h *host, now mono.Time) {
@@ -81,6 +181,9 @@ func (w *World) meterSent(h *host, to netip.AddrPort, data []byte) {
 	size := ipBytes(to, data)
 	h.wireOut += uint64(size)
 	w.measure.allIP += uint64(size)
+	if h.class >= 0 {
+		w.measure.classes[h.class].sent += uint64(size)
+	}
 	if h.index == sourceIndex {
 		w.measure.sourceIP += uint64(size)
 	}

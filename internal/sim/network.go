@@ -55,7 +55,8 @@ func (n *network) spoil(i int32) {
 }
 
 // Hosts are strewn over 11.0.0.0/8, so that neighbours in number are not neighbours in address: a host's last 24 bits are its
-// number + 1 times spread, modulo 2^24, and gather is the inverse of spread.
+// number + 1 times spread, modulo 2^24, and gather is the inverse of spread. The next life of a host has the number that is
+// higher by the number of hosts.
 const (
 	hostNet    = 11
 	hostBits   = 24
@@ -77,10 +78,11 @@ func (w *World) owner(a netip.AddrPort) (int32, bool) {
 	}
 	b := a.Addr().As4()
 	i := (uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])) * gather & hostsBelow
-	if b[0] != hostNet || i < 1 || int(i) > len(w.hosts) {
+	if b[0] != hostNet || i < 1 {
 		return 0, false
 	}
-	return int32(i) - 1, true
+	host := int(i-1) % len(w.hosts)
+	return int32(host), w.hosts[host].addr == a
 }
 
 // transmit puts packet i, whose data is complete, on the sender's line. Its port is udpPort or asidePort.

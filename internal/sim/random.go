@@ -23,6 +23,7 @@ const (
 	streamSecrets
 	streamNAT    // one for each box
 	streamGossip // one for each life of each host
+	streamChurn  // who comes and goes
 )
 
 // streamBits is the room for the number of a stream.

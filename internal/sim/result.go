@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"streamer/internal/mono"
 )
 
 // A Result is what a run measured, and under which conditions. Shares are between 0 and 1. A chunk is on time when it reached
@@ -33,6 +35,7 @@ type Result struct {
 	RefillP50MS  float64 `json:"refill_p50_ms"` // of the buffer, that the loss of a parent cost
 	RefillP95MS  float64 `json:"refill_p95_ms"`
 	Refills      int     `json:"refills"`
+	Replaced     int     `json:"replaced"`      // listeners, by churn
 	Ended        int     `json:"ended"`         // listeners that heard the end of the stream
 	SourceEgress float64 `json:"source_egress"` // bytes of IP packets that the source sent / bytes of audio
 	Overhead     float64 `json:"overhead"`      // bytes of IP packets that anybody sent / bytes of chunks that anybody received - 1
@@ -47,6 +50,9 @@ type Result struct {
 	Lies         uint64  `json:"lies"`      // payloads that hostile nodes changed or invented
 	Looping      uint64  `json:"looping"`   // hosts found in a loop, over all samples
 	Trace        string  `json:"trace"`     // SHA-256
+
+	Happened []Happening `json:"happened,omitempty"`
+	Classes  []Class     `json:"classes"`
 
 	NAT *NATResult `json:"nat,omitempty"` // where boxes stand between hosts
 
@@ -64,7 +70,32 @@ type Conditions struct {
 	Loss          float64 `json:"loss"`
 	LossBurst     uint32  `json:"loss_burst"`
 	ResourceIndex float64 `json:"resource_index"` // upload offered / needed, in bytes of IP packets; 0: some offer no limit
+	Churn         float64 `json:"churn"`          // share of the audience replaced in a minute
+	SettledS      float64 `json:"settled_s"`      // figures are from then on
 	Faults        string  `json:"faults"`
+}
+
+// A Happening is something that happened to a gathered audience, and what those who were there before it had in that time and
+// the windowAfter that follow.
+type Happening struct {
+	What      string  `json:"what"`
+	AtS       float64 `json:"at_s"`
+	OnTime    float64 `json:"on_time"`
+	Due       uint64  `json:"due"` // chunks
+	Newcomers int     `json:"newcomers,omitempty"`
+	// How long those waited for their first audio; one that never had any, so far.
+	StartupP50MS float64 `json:"startup_p50_ms,omitempty"`
+	StartupP95MS float64 `json:"startup_p95_ms,omitempty"`
+	StartupP99MS float64 `json:"startup_p99_ms,omitempty"`
+}
+
+// A Class is a group of hosts and what became of its upload.
+type Class struct {
+	Name      string  `json:"name"`
+	Hosts     int     `json:"hosts"`
+	UploadBPS int64   `json:"upload_bps"` // -1: without a cap
+	SentBPS   float64 `json:"sent_bps"`   // IP packets of everything, by the mean host while it was up
+	Used      float64 `json:"used"`       // of its upload; 0: it has no cap
 }
 
 // result adds up the figures.
@@ -80,16 +111,21 @@ func (w *World) result() Result {
 		Trace: w.trace.digest(), Failures: []string{},
 	}
 	r.OnTimeMean, r.OnTimeP1 = m.onTime()
-	startup, refills := sorted(m.startup), sorted(m.refills)
+	startup, refills := m.waits(mono.Time(w.scenario.Settled), mono.Never), sorted(m.refills)
+	if len(startup) == 0 {
+		startup = m.waits(0, mono.Never)
+	}
 	r.StartupP50MS, r.StartupP95MS = durationAt(startup, 500), durationAt(startup, 950)
 	r.RefillP50MS, r.RefillP95MS = durationAt(refills, 500), durationAt(refills, 950)
 	r.Duplicates = ratio(m.repeated, m.received)
 	r.Repaired = ratio(m.repaired, m.received)
 	var audio uint64
-	for i := range w.published.chunks {
+	for i := max(0, w.published.at(mono.Time(w.scenario.Settled))); i < len(w.published.chunks); i++ {
 		audio += uint64(len(w.published.chunks[i].Data))
 	}
 	r.SourceEgress = ratio(m.sourceIP, audio)
+	r.Replaced = m.replaced
+	r.Happened, r.Classes = m.happened(), w.classes()
 	r.Overhead = ratio(m.allIP, m.payload) - 1
 	for _, f := range w.failures {
 		r.Failures = append(r.Failures, f.String())
@@ -130,8 +166,47 @@ func (w *World) conditions() Conditions {
 	return Conditions{
 		Nodes: s.Nodes, DurationS: s.Duration.Seconds(), BitrateBPS: s.BitrateBPS, PlayDelayMS: s.PlayDelay.Milliseconds(),
 		Loss: float64(s.Path.LossPPM) / million, LossBurst: s.Path.LossBurst, ResourceIndex: w.resourceIndex(),
+		Churn: float64(s.Churn.Permille) / 1000, SettledS: s.Settled.Seconds(),
 		Faults: strings.Join(faults, ", "),
 	}
+}
+
+// happened says what each thing that happened did to those who were there, and how newcomers fared.
+func (m *measure) happened() []Happening {
+	var all []Happening
+	for i := range m.windows {
+		v := &m.windows[i]
+		h := Happening{What: v.what, AtS: v.from.Seconds(), Due: v.due}
+		if v.due > 0 {
+			h.OnTime = v.ratio()
+		}
+		if v.arrivals != nil {
+			waits := m.waits(mono.Time(v.from), mono.Time(v.to-windowAfter)+1)
+			h.Newcomers = len(waits)
+			h.StartupP50MS, h.StartupP95MS, h.StartupP99MS = durationAt(waits, 500), durationAt(waits, 950), durationAt(waits, 990)
+		}
+		all = append(all, h)
+	}
+	return all
+}
+
+// classes says what became of each group's upload.
+func (w *World) classes() []Class {
+	all := make([]Class, len(w.scenario.Groups))
+	for i := range all {
+		g, tally := &w.scenario.Groups[i], &w.measure.classes[i]
+		all[i] = Class{Name: g.Name, UploadBPS: g.UploadBPS}
+		if tally.samples > 0 {
+			all[i].SentBPS = float64(tally.sent) * 8 / (float64(tally.samples) * samplePeriod.Seconds())
+		}
+		if g.UploadBPS > 0 {
+			all[i].Used = all[i].SentBPS / float64(g.UploadBPS)
+		}
+	}
+	for i := 1; i <= w.scenario.Nodes; i++ {
+		all[w.hosts[i].class].Hosts++
+	}
+	return all
 }
 
 // resourceIndex is the upload that all offer over what all need: the rate of the audio and a tenth for what goes with it.
@@ -182,6 +257,20 @@ func (r *Result) Table(to io.Writer) error {
 	row("lag", "%d ms median, %d ms p99", r.LagP50MS, r.LagP99MS)
 	row("hops", "%d median, %d p99", r.HopsP50, r.HopsP99)
 	row("startup", "%.0f ms median, %.0f ms p95", r.StartupP50MS, r.StartupP95MS)
+	for i := range r.Happened {
+		h := &r.Happened[i]
+		row(h.What, "at %.0f s: %.4f %% on time for those who were there, until 10 s after", h.AtS, 100*h.OnTime)
+		if h.Newcomers > 0 {
+			row("", "%d newcomers waited %.0f ms median, %.0f ms p95, %.0f ms p99", h.Newcomers, h.StartupP50MS, h.StartupP95MS, h.StartupP99MS)
+		}
+	}
+	if r.Replaced > 0 {
+		row("churn", "%.0f %% a minute, %d replaced", 100*c.Churn, r.Replaced)
+	}
+	for i := range r.Classes {
+		k := &r.Classes[i]
+		row("upload", "%s: %d hosts sent %.0f kbit/s in the mean, %.0f %% of what they have", k.Name, k.Hosts, k.SentBPS/1000, 100*k.Used)
+	}
 	row("refill", "%.0f ms median, %.0f ms p95, of %d lost parents", r.RefillP50MS, r.RefillP95MS, r.Refills)
 	row("source sends", "%.2f x the audio", r.SourceEgress)
 	row("overhead", "%.1f %% of the audio; duplicates %.2f %%, repaired %.2f %%", 100*r.Overhead, 100*r.Duplicates, 100*r.Repaired)

@@ -33,6 +33,9 @@ func (w *World) sample() {
 		if !h.isUp() {
 			continue
 		}
+		if h.class >= 0 {
+			w.measure.classes[h.class].samples++
+		}
 		status := h.node.Status(w.now)
 		for j := range status.Tuned {
 			t := &status.Tuned[j]

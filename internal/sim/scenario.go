@@ -5,6 +5,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"streamer/internal/node"
@@ -32,8 +33,11 @@ type Scenario struct {
 	Groups     []Group       // who the hosts are; Permille adds up to 1,000
 	Path       Path
 	Faults     []Fault
-	Gossip     bool // nodes find the station by gossip, and know the seeds and their LAN
-	Seeds      int  // hosts that strangers reach and that carry nothing, from the beginning on
+	Arrivals   []Arrivals // when hosts join whose groups do not say; Permille adds up to at most 1,000
+	Churn      Churn
+	Settled    time.Duration // what is before is not in the figures: the audience gathers
+	Gossip     bool          // nodes find the station by gossip, and know the seeds and their LAN
+	Seeds      int           // hosts that strangers reach and that carry nothing, from the beginning on
 }
 
 // A Group is a share of the hosts that are alike.
@@ -43,7 +47,7 @@ type Group struct {
 	Role      node.Role
 	UploadBPS int64 // --upload
 	Line      Line
-	JoinAt    time.Duration // the first joins then
+	JoinAt    time.Duration // the first joins then; 0: Scenario.Arrivals says when
 	JoinOver  time.Duration // and the last this much later
 	Hints     Hints
 	Hostile   Hostility // 0: honest
@@ -109,11 +113,12 @@ type Fault struct {
 	At       time.Duration
 	Kind     FaultKind
 	For      time.Duration
-	Group    string // victims are of this group; empty: of any
-	Count    int    // number of victims, or
-	Permille int    // their share of the group's hosts that are up
-	Feeding  bool   // take those with the most children
-	LossPPM  uint32 // FaultLoss
+	Group    string       // victims are of this group; empty: of any
+	Count    int          // number of victims, or
+	Permille int          // their share of the group's hosts that are up
+	Feeding  bool         // take those with the most children
+	Network  netip.Prefix // victims are those with addresses in it; invalid: any. Hosts are strewn over 11.0.0.0/8
+	LossPPM  uint32       // FaultLoss
 }
 
 // Check returns what is wrong with a scenario, or nil.
@@ -132,6 +137,9 @@ func (s *Scenario) Check() error {
 		return fmt.Errorf("seeds: %d, want 0 to %d", s.Seeds, seedsMax)
 	}
 	if err := s.checkHomes(); err != nil {
+		return err
+	}
+	if err := s.checkArrivals(); err != nil {
 		return err
 	}
 	total := 0
@@ -154,6 +162,30 @@ func (s *Scenario) Check() error {
 		}
 	}
 	return nil
+}
+
+// checkArrivals returns what is wrong with who comes when and goes when, or nil.
+func (s *Scenario) checkArrivals() error {
+	total := 0
+	for i := range s.Arrivals {
+		a := &s.Arrivals[i]
+		total += a.Permille
+		switch {
+		case a.Permille <= 0 || a.At < 0 || a.Over < 0 || a.Doubling < 0:
+			return fmt.Errorf("arrivals %d: want a share and times that are not negative", i)
+		case a.Over > 0 && a.Doubling > 0:
+			return fmt.Errorf("arrivals %d: want over or doubling, not both", i)
+		case a.last(s.Nodes) > s.Duration:
+			return fmt.Errorf("arrivals %d: the last comes after the %v of the run", i, s.Duration)
+		}
+	}
+	if total > 1000 {
+		return fmt.Errorf("arrivals: their shares add up to %d, want at most 1000", total)
+	}
+	if s.Settled < 0 || s.Settled >= s.Duration {
+		return fmt.Errorf("settled: %v, want less than the %v of the run", s.Settled, s.Duration)
+	}
+	return s.Churn.check(s)
 }
 
 // Until returns the scenario cut short: less time, and only the faults that leave everybody time to recover.

@@ -48,6 +48,7 @@ type World struct {
 	events    queue
 	random    *rand.Rand // of the network
 	setup     *rand.Rand // of everything that is decided about hosts
+	churn     *rand.Rand // of who comes and goes
 	net       network
 	nat       *natNet // nil: hosts know each other's addresses, and nothing is between them
 	pairs     map[[2]int32]*pair
@@ -91,6 +92,7 @@ func New(s Scenario, o Options) (*World, error) {
 		seed:      o.Seed,
 		random:    rand.New(newSource(o.Seed, streamNetwork, 0)),
 		setup:     rand.New(newSource(o.Seed, streamSetup, 0)),
+		churn:     rand.New(newSource(o.Seed, streamChurn, 0)),
 		net:       network{path: s.Path},
 		byID:      make(map[identity.NodeID]int32, s.Nodes+1),
 		manifests: map[uint64][]byte{},
@@ -100,6 +102,7 @@ func New(s Scenario, o Options) (*World, error) {
 		heapStart: heapBytes(),
 	}
 	w.hosts = make([]host, s.Nodes+1+s.Seeds)
+	w.openWindows()
 	w.place(&w.hosts[sourceIndex], &w.scenario.Source)
 	w.placeGroups()
 	w.placeSeeds()
@@ -109,6 +112,12 @@ func New(s Scenario, o Options) (*World, error) {
 	for i := range s.Faults {
 		w.events.push(event{at: mono.Time(s.Faults[i].At), kind: eventFault, arg: int32(i)})
 	}
+	if s.Settled > 0 {
+		w.events.push(event{at: mono.Time(s.Settled), kind: eventSettled})
+	}
+	if s.Churn.Permille > 0 {
+		w.events.push(event{at: mono.Time(s.Churn.From), kind: eventChurn})
+	}
 	w.events.push(event{at: mono.Time(samplePeriod), kind: eventSample})
 	w.events.push(event{at: mono.Time(clockPeriod), kind: eventClock})
 	return w, nil
@@ -117,29 +126,57 @@ func New(s Scenario, o Options) (*World, error) {
 // placeGroups deals the hosts out to the groups: shuffled, so that a host's number says nothing about its line.
 func (w *World) placeGroups() {
 	s := &w.scenario
-	groups := make([]*Group, 0, s.Nodes)
-	dealt := 0
-	for i := range s.Groups {
-		dealt += s.Groups[i].Permille
-		for len(groups) < s.Nodes*dealt/1000 {
-			groups = append(groups, &s.Groups[i])
+	groups := make([]int, 0, s.Nodes)
+	for i, members := range s.members() {
+		for range members {
+			groups = append(groups, i)
 		}
 	}
 	w.setup.Shuffle(len(groups), func(i, j int) { groups[i], groups[j] = groups[j], groups[i] })
-	seen := map[*Group]int{}
-	for i, g := range groups {
-		h := &w.hosts[i+1]
+	seen := make([]int, len(s.Groups))
+	for i, class := range groups {
+		h, g := &w.hosts[i+1], &s.Groups[class]
 		h.index = int32(i + 1)
 		w.place(h, g)
+		h.class = int32(class)
 		if g.Hostile != 0 {
 			w.liars = true
 			h.liar = newLiar(g.Hostile, newSource(w.seed, streamLiar, uint64(i)))
 		}
 		members := max(1, s.Nodes*g.Permille/1000)
-		at := g.JoinAt + g.JoinOver*time.Duration(seen[g])/time.Duration(members)
-		seen[g]++
+		at := g.JoinAt + g.JoinOver*time.Duration(seen[class])/time.Duration(members)
+		seen[class]++
+		if g.JoinAt == 0 {
+			at = s.arrival(i)
+		}
 		w.events.push(event{at: mono.Time(at), kind: eventJoin, host: h.index})
 	}
+}
+
+// members returns how many hosts each group has: its share of all, and together all.
+func (s *Scenario) members() []int {
+	counts := make([]int, len(s.Groups))
+	dealt, before := 0, 0
+	for i := range s.Groups {
+		dealt += s.Groups[i].Permille
+		counts[i] = s.Nodes*dealt/1000 - before
+		before += counts[i]
+	}
+	return counts
+}
+
+// arrival returns when the i-th host joins whose group does not say.
+func (s *Scenario) arrival(i int) time.Duration {
+	first, dealt := 0, 0
+	for j := range s.Arrivals {
+		dealt += s.Arrivals[j].Permille
+		end := s.Nodes * dealt / 1000
+		if i < end {
+			return s.Arrivals[j].time(i-first, end-first)
+		}
+		first = end
+	}
+	return 0
 }
 
 // seedGroup is the name of the seeds' group.
@@ -159,7 +196,7 @@ func (w *World) isSeed(h *host) bool { return int(h.index) > w.scenario.Nodes }
 
 // place gives a host its address and its line.
 func (w *World) place(h *host, g *Group) {
-	h.group = g
+	h.group, h.class = g, -1
 	h.addr = addrOf(h.index)
 	h.timer = mono.Never
 	h.delay = g.Line.DelayMin
@@ -242,6 +279,14 @@ func (w *World) happen(e *event) {
 		w.healed(e.arg)
 	case eventSample:
 		w.sampled()
+	case eventSettled:
+		w.settled()
+	case eventChurn:
+		w.beginChurn()
+	case eventReplace:
+		if h.isUp() && int32(h.lives) == e.arg {
+			w.replace(h)
+		}
 	case eventClock:
 		for i := range w.hosts {
 			if w.hosts[i].isUp() {

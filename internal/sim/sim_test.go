@@ -100,7 +100,7 @@ func TestEnoughUpload(t *testing.T) {
 		{sim.Static(30).Until(25 * time.Second), 1},
 		{sim.Loss(30).Until(30 * time.Second), 0.995},
 		{sim.Burst(20).Until(30 * time.Second), 0.98},
-		{sim.Crash(30).Until(30 * time.Second), 0.98},
+		{sim.Heads(30).Until(30 * time.Second), 0.98},
 		{sim.Leave(30).Until(30 * time.Second), 0.999},
 	} {
 		t.Run(c.scenario.Name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestEnoughUpload(t *testing.T) {
 			if c.scenario.Name == "static" && r.Duplicates > 0.02 {
 				t.Errorf("%.4f of the chunks came twice", r.Duplicates)
 			}
-			if c.scenario.Name == "crash" && r.Refills == 0 {
+			if c.scenario.Name == "heads" && r.Refills == 0 {
 				t.Error("nobody lost a parent")
 			}
 		})
