@@ -33,6 +33,7 @@ type Home struct {
 	guests []*Host
 	ports  map[*Host]string // names of the devices on the bridge
 	given  int              // addresses on the LAN
+	mapper *Process         // miniupnpd; nil: the router maps no ports, or is off
 }
 
 // HomeConfig says what a home is like.
@@ -40,6 +41,7 @@ type HomeConfig struct {
 	Kind     Kind
 	Hairpin  bool          // NATs only: hosts of the LAN reach each other by outside addresses
 	Timeout  time.Duration // of mappings, seconds; 0: 30 s, and 2 minutes when both ends have sent
+	MapPorts bool          // the router is a NAT, not behind a carrier, and maps ports for hosts that ask
 	Carrier  *Home         // the router is on this one's LAN, and has IPv4 alone; nil: it is on the internet
 	Up, Down Line          // of the router on the internet
 }
@@ -77,13 +79,17 @@ func (n *Network) newHome(name string, lan netip.Prefix, c HomeConfig) (*Home, e
 	if c.Carrier != nil && !c.Kind.nats() {
 		return nil, fmt.Errorf("a router that is %v cannot be behind a carrier", c.Kind)
 	}
+	if c.MapPorts && (c.Carrier != nil || !c.Kind.nats()) {
+		return nil, fmt.Errorf("a router that is %v, or behind a carrier, maps no ports", c.Kind)
+	}
 	h := &Home{Name: name, net: n, config: c, lan: lan, ports: map[*Host]string{}}
 	h.rules = rules{
 		kind: c.Kind, keepPorts: true, hairpin: c.Hairpin && c.Kind.nats(), inside: lan, firstPort: sequenceFirst, timeout: c.Timeout,
+		mapPorts: c.MapPorts,
 	}
 	plan := hostPlan{name: name, device: wanDevice, up: c.Up, down: c.Down, home: c.Carrier, addrs: make([]netip.Addr, 2)}
 	if c.Carrier == nil {
-		addrs, err := n.addresses(false)
+		addrs, err := n.addresses(h.outsideRange(false))
 		if err != nil {
 			return nil, err
 		}
@@ -165,6 +171,9 @@ func (h *Home) Outside() *Host {
 
 // Kind is what the home's own router does.
 func (h *Home) Kind() Kind { return h.config.Kind }
+
+// MapsPorts tells whether the home's router maps ports for hosts that ask.
+func (h *Home) MapsPorts() bool { return h.config.MapPorts }
 
 // Host adds a host to the home's LAN.
 func (h *Home) Host(tb testing.TB, name string) *Host {
@@ -252,7 +261,7 @@ func (h *Home) nextAddresses() ([]netip.Addr, error) {
 	last := byte(h.given + 9)
 	switch {
 	case h.config.Kind == Public:
-		public, err := h.net.addresses(false)
+		public, err := h.net.addresses(rangeFirst)
 		if err != nil {
 			return nil, err
 		}

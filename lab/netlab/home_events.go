@@ -16,6 +16,9 @@ import (
 
 // PowerOff stops the router: it forwards nothing, and forgets all mappings. The LAN stays.
 func (h *Home) PowerOff() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopMapper()
 	return h.Router.Do(func() error {
 		if err := forward("0"); err != nil {
 			return err
@@ -37,7 +40,7 @@ func (h *Home) PowerOn(otherPorts bool) error {
 	}
 	h.rules.outside = h.Router.IPv4()
 	text := "flush ruleset\n" + h.rules.text()
-	return h.Router.Do(func() error {
+	err := h.Router.Do(func() error {
 		if err := run(text, "nft", "-f", "-"); err != nil {
 			return err
 		}
@@ -53,6 +56,10 @@ func (h *Home) PowerOn(otherPorts bool) error {
 		}
 		return forward("1")
 	})
+	if err != nil || !h.config.MapPorts {
+		return err
+	}
+	return h.startMapper()
 }
 
 // Reboot is PowerOff and PowerOn.
@@ -84,12 +91,18 @@ func (h *Home) Renumber() error {
 	defer h.mu.Unlock()
 	h.rules.outside = h.Router.IPv4()
 	text := h.rules.text()
+	h.stopMapper()
 	flush := "flush table inet filter\n"
 	if h.config.Kind.nats() {
 		flush += "flush table ip nat\n" // the rules; maps stay
 	}
 	if err := h.Router.Do(func() error { return run(flush+text, "nft", "-f", "-") }); err != nil {
 		return err
+	}
+	if h.config.MapPorts { // the rules for mapped ports went with the others
+		if err := h.startMapper(); err != nil {
+			return err
+		}
 	}
 	for _, g := range h.guests {
 		g.mu.Lock()
@@ -125,7 +138,7 @@ func (h *Home) renumberRouter() error {
 		}
 		return c.settle(h.Router, addrs)
 	}
-	addrs, err := h.net.addresses(true)
+	addrs, err := h.net.addresses(h.outsideRange(true))
 	if err != nil {
 		return err
 	}

@@ -107,3 +107,38 @@ func TestMappingTimeout(t *testing.T) {
 		return nil
 	})
 }
+
+// TestMappedPorts proves that a router maps ports for who asks, and behaves as its kind for everybody else; also after a restart,
+// and at another address.
+func TestMappedPorts(t *testing.T) {
+	n := netlab.New(t, 1)
+	a, b := n.Host(t, "a", netlab.Line{}, netlab.Line{}), n.Host(t, "b", netlab.Line{}, netlab.Line{})
+	p, err := netlab.NewProber(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for _, k := range []netlab.Kind{netlab.PortRestricted, netlab.SymmetricRandom} {
+		home := n.Home(t, k.String(), netlab.HomeConfig{Kind: k, MapPorts: true})
+		host, mate := home.Host(t, k.String()+" host"), home.Host(t, k.String()+" mate")
+		for _, event := range []struct {
+			name   string
+			happen func() error
+		}{
+			{"at first", func() error { return nil }},
+			{"after a restart", func() error { return home.Reboot(false) }},
+			{"at another address", home.Renumber},
+		} {
+			if err := event.happen(); err != nil {
+				t.Fatalf("%v: %s: %v", k, event.name, err)
+			}
+			outside, open, err := p.Maps(host)
+			if err != nil || !open {
+				t.Fatalf("%v: %s: mapped %v, a stranger gets in: %v, error %v", k, event.name, outside, open, err)
+			}
+			if got, err := p.Behaviour(host, mate); err != nil || got != home.Behaviour() {
+				t.Errorf("%v: %s: it behaves as %+v, want %+v, error %v", k, event.name, got, home.Behaviour(), err)
+			}
+		}
+	}
+}

@@ -170,7 +170,7 @@ func (h *Host) Move() error {
 	if h.Home() != nil {
 		return fmt.Errorf("move host %s: it is in a home", h.Name)
 	}
-	addrs, err := h.net.addresses(true)
+	addrs, err := h.net.addresses(rangeMoved)
 	if err != nil {
 		return err
 	}

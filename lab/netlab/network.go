@@ -15,8 +15,23 @@ import (
 	"testing"
 )
 
-// hostsMax is what the documentation networks hold: 203.0.113.0/24 for first addresses.
+// hostsMax is what one range of addresses holds.
 const hostsMax = 254
+
+// An addressRange is where addresses come from. miniupnpd opens no ports at a documentation address (RFC 5737), so homes whose
+// routers map ports are in 44.128.0.0/16, which AMPRNet keeps for tests and nobody routes.
+type addressRange uint8
+
+const (
+	rangeFirst  addressRange = iota // what hosts begin with
+	rangeMoved                      // after Host.Move and Home.Renumber
+	rangeMapped                     // homes whose routers map ports
+	rangeMappedMoved
+	ranges
+)
+
+// networks are the first three bytes of a range's IPv4 addresses; its IPv6 addresses are 2001:db8:RANGE::/48.
+var networks = [ranges][3]byte{{203, 0, 113}, {198, 51, 100}, {44, 128, 0}, {44, 128, 1}}
 
 // A Network is an internet and its hosts.
 type Network struct {
@@ -27,8 +42,7 @@ type Network struct {
 
 	mu    sync.Mutex
 	hosts []*Host
-	given int // addresses
-	moved int // addresses given out by Host.Move
+	given [ranges]int // addresses of each range
 }
 
 // New makes an internet with no hosts, which ends with the test. Equal seeds make equal losses.
@@ -69,7 +83,7 @@ func Check() error {
 	if _, err := exec.LookPath("ip"); err != nil {
 		return errors.New("the lab needs ip(8): install the Debian package iproute2")
 	}
-	for _, tool := range []struct{ name, debian string }{{"nft", "nftables"}, {"conntrack", "conntrack"}} {
+	for _, tool := range []struct{ name, debian string }{{"nft", "nftables"}, {"conntrack", "conntrack"}, {"miniupnpd", "miniupnpd"}} {
 		if _, err := exec.LookPath(tool.name); err != nil {
 			return fmt.Errorf("the lab needs %s(8): install the Debian package %s", tool.name, tool.debian)
 		}
@@ -84,7 +98,7 @@ func Check() error {
 // Host adds a host. Names are part of the seed: equal names get equal losses.
 func (n *Network) Host(tb testing.TB, name string, up, down Line) *Host {
 	tb.Helper()
-	addrs, err := n.addresses(false)
+	addrs, err := n.addresses(rangeFirst)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -104,21 +118,17 @@ func (n *Network) add(h *Host) {
 	n.hosts = append(n.hosts, h)
 }
 
-// addresses are the next host's, or new ones for a host that moves.
-func (n *Network) addresses(move bool) ([]netip.Addr, error) {
+// addresses are a range's next ones.
+func (n *Network) addresses(from addressRange) ([]netip.Addr, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	net4, net6, given := [3]byte{203, 0, 113}, byte(0), &n.given
-	if move {
-		net4, net6, given = [3]byte{198, 51, 100}, 1, &n.moved
-	}
-	*given++
-	i := *given
+	n.given[from]++
+	i, net4 := n.given[from], networks[from]
 	if i > hostsMax {
 		return nil, fmt.Errorf("more than %d hosts", hostsMax)
 	}
 	v6 := netip.MustParseAddr("2001:db8::1").As16()
-	v6[5], v6[7] = net6, byte(i) // 2001:db8:net6:i::1, a /64 for each
+	v6[5], v6[7] = byte(from), byte(i) // 2001:db8:from:i::1, a /64 for each
 	return []netip.Addr{netip.AddrFrom4([4]byte{net4[0], net4[1], net4[2], byte(i)}), netip.AddrFrom16(v6)}, nil
 }
 

@@ -20,6 +20,7 @@ type rules struct {
 	outside   netip.Addr   // IPv4
 	firstPort int          // of sequential ones
 	timeout   time.Duration
+	mapPorts  bool
 }
 
 const (
@@ -76,7 +77,13 @@ func (r rules) filter(line func(string, ...any)) {
 		line("ct status dnat ip saddr . ip daddr . udp dport @seen accept")
 	case AddressAndPortDependent: // established ones
 	}
+	if r.mapPorts {
+		line("jump %s", mapperChain)
+	}
 	line("}")
+	if r.mapPorts {
+		r.mappedPorts(line)
+	}
 }
 
 func (r rules) mapTimeout() time.Duration {
