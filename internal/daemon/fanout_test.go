@@ -74,7 +74,7 @@ func (f *family) fanout(tb testing.TB, payload []byte, wants func(child int) boo
 		if !wants(i) {
 			continue
 		}
-		ticket, ok := f.parent.Ticket(0, id, len(payload))
+		ticket, ok := f.parent.Ticket(0, id, wire.KindChunk, len(payload))
 		if !ok {
 			tb.Fatalf("no ticket for child %d", i)
 		}

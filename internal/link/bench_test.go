@@ -21,7 +21,7 @@ func chunk() []byte {
 func TestNoAllocations(t *testing.T) {
 	n, a, b := pair(t, 1)
 	payload, out := chunk(), &a.out
-	ticket, _ := a.table.Ticket(n.now, 1, len(payload))
+	ticket, _ := a.table.Ticket(n.now, 1, wire.KindChunk, len(payload))
 	var tickets [1]link.Ticket
 	dst := make([]byte, 0, wire.DatagramBytesMax)
 	var in link.Output
@@ -30,7 +30,7 @@ func TestNoAllocations(t *testing.T) {
 			out.Reset()
 			a.table.Seal(n.now, 1, payload, out)
 		},
-		"Ticket":         func() { tickets[0], _ = a.table.Ticket(n.now, 1, len(payload)) },
+		"Ticket":         func() { tickets[0], _ = a.table.Ticket(n.now, 1, wire.KindChunk, len(payload)) },
 		"AppendDatagram": func() { dst = ticket.AppendDatagram(dst[:0], payload) },
 		"Seal and HandleDatagram": func() {
 			out.Reset()
@@ -113,7 +113,7 @@ func BenchmarkTicket(b *testing.B) {
 	n, a, _ := pair(b, 1)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, ok := a.table.Ticket(n.now, 1, 1120); !ok {
+		if _, ok := a.table.Ticket(n.now, 1, wire.KindChunk, 1120); !ok {
 			b.Fatal("no ticket")
 		}
 	}
@@ -122,7 +122,7 @@ func BenchmarkTicket(b *testing.B) {
 func BenchmarkAppendDatagram(b *testing.B) {
 	n, a, _ := pair(b, 1)
 	payload, dst := chunk(), make([]byte, 0, wire.DatagramBytesMax)
-	ticket, _ := a.table.Ticket(n.now, 1, len(payload))
+	ticket, _ := a.table.Ticket(n.now, 1, wire.KindChunk, len(payload))
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -2,7 +2,11 @@
 
 package link
 
-import "errors"
+import (
+	"errors"
+
+	"streamer/internal/wire"
+)
 
 // DropReason is why a datagram, or a message in it, was refused.
 type DropReason uint8
@@ -83,6 +87,46 @@ type Counters struct {
 	Answers      uint64 // given to asks of others
 
 	Drops [dropReasons]uint64 // indexed by DropReason
+
+	// What the bytes were for, indexed by wire.Kind: the sums are BytesIn and BytesOut. Headers of IP, UDP and DATA count for
+	// the first message of their datagram.
+	In, Out [wire.Kinds]Tally
+}
+
+// A Tally is what was sent or received of one kind.
+type Tally struct{ Messages, Bytes uint64 }
+
+func (t *Tally) add(bytes uint64) {
+	t.Messages++
+	t.Bytes += bytes
+}
+
+// A Direction is of datagrams.
+type Direction bool
+
+// The directions.
+const (
+	In  Direction = false
+	Out Direction = true
+)
+
+// Split counts n bytes, a message behind the first one of a datagram, for its own kind: the table counts a datagram of DATA
+// for the kind of its first message, since it cannot read the others.
+func (t *Table) Split(d Direction, first, own wire.Kind, n int) {
+	c := &t.counters.In
+	if d == Out {
+		c = &t.counters.Out
+	}
+	c[first].Bytes -= uint64(n)
+	c[own].add(uint64(n))
+}
+
+// payloadKind is the kind for which a datagram with these messages counts.
+func payloadKind(payload []byte) wire.Kind {
+	if len(payload) == 0 {
+		return wire.KindLink
+	}
+	return wire.MessageKind(payload[0])
 }
 
 // Why a packet does not open. Static: hostile traffic must not allocate.

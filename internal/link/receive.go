@@ -15,12 +15,18 @@ func (t *Table) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out
 	from = plain(from)
 	t.rx.from, t.rx.ponged, t.rx.responded = from, false, false
 	t.counters.DatagramsIn++
-	t.counters.BytesIn += ipBytes(from, len(b))
+	bytes := ipBytes(from, len(b))
+	t.counters.BytesIn += bytes
 	kind, err := wire.ParseDatagramType(b)
 	if err != nil || !usable(from) {
+		t.counters.In[wire.KindRefused].add(bytes)
 		t.drop(DropMalformed)
 		return 0, nil
 	}
+	if kind == wire.DatagramData {
+		return t.handleData(now, b, out)
+	}
+	t.counters.In[kind.Kind()].add(bytes)
 	if t.refusing && (kind == wire.DatagramHello || kind == wire.DatagramInit) {
 		t.drop(DropFull)
 		return 0, nil
@@ -34,14 +40,13 @@ func (t *Table) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out
 		t.handleInit(now, b, out)
 	case wire.DatagramResp:
 		t.handleResp(now, b, out)
-	case wire.DatagramData:
-		return t.handleData(now, b, out)
 	case wire.DatagramAsk:
 		t.handleAsk(now, b, out)
 	case wire.DatagramAnswer:
 		t.handleAnswer(b, out)
 	case wire.DatagramPunch:
 		t.handlePunch(b, out)
+	case wire.DatagramData: // above
 	}
 	return 0, nil
 }
@@ -58,10 +63,13 @@ func (t *Table) handlePunch(b []byte, out *Output) {
 
 func (t *Table) handleData(now mono.Time, b []byte, out *Output) (ID, []byte) {
 	l, payload, newest := t.open(now, b, out)
+	bytes := ipBytes(t.rx.from, len(b))
 	if l == nil {
+		t.counters.In[wire.KindRefused].add(bytes)
 		return 0, nil
 	}
-	l.bytesIn += ipBytes(t.rx.from, len(b))
+	l.bytesIn += bytes
+	t.counters.In[payloadKind(payload)].add(bytes)
 	l.heard, l.answered = now, true
 	if l.state == stateHalfOpen {
 		t.confirm(now, l, out)

@@ -35,15 +35,15 @@ func (t *Table) Seal(now mono.Time, id ID, payload []byte, out *Output) bool {
 	return true
 }
 
-// Ticket reserves one packet on a link for a payload of the given length, and counts it as sent. It reports whether the
-// link is up.
-func (t *Table) Ticket(now mono.Time, id ID, payloadBytes int) (Ticket, bool) {
+// Ticket reserves one packet on a link for a payload of the given length, one message of a kind, and counts it as sent. It
+// reports whether the link is up.
+func (t *Table) Ticket(now mono.Time, id ID, kind wire.Kind, payloadBytes int) (Ticket, bool) {
 	l := t.up(id)
 	if l == nil || l.out.counter >= counterMax {
 		return Ticket{}, false
 	}
 	l.active = true
-	return t.ticket(now, l, l.addr, payloadBytes), true
+	return t.ticket(now, l, l.addr, kind, payloadBytes), true
 }
 
 // A Ticket is one packet of a link, reserved: address, counter and key. It may be used on any goroutine, exactly once: a
@@ -69,7 +69,7 @@ func (k *Ticket) AppendDatagram(dst, payload []byte) []byte {
 }
 
 // ticket takes a counter and does the accounts.
-func (t *Table) ticket(now mono.Time, l *link, to netip.AddrPort, payloadBytes int) Ticket {
+func (t *Table) ticket(now mono.Time, l *link, to netip.AddrPort, kind wire.Kind, payloadBytes int) Ticket {
 	if payloadBytes > PayloadBytesMax {
 		panic("link: payload is too long")
 	}
@@ -80,13 +80,13 @@ func (t *Table) ticket(now mono.Time, l *link, to netip.AddrPort, payloadBytes i
 	if l.out.counter >= counterMax {
 		t.timers.sooner(l)
 	}
-	t.account(now, l, to, wire.DataBytesMin+payloadBytes)
+	t.account(now, l, to, kind, wire.DataBytesMin+payloadBytes)
 	return Ticket{To: to, aead: l.out.aead, header: header, payload: payloadBytes}
 }
 
 // seal sends a payload to an address that is the link's or asks to be.
 func (t *Table) seal(now mono.Time, l *link, to netip.AddrPort, payload []byte, out *Output) {
-	k := t.ticket(now, l, to, len(payload))
+	k := t.ticket(now, l, to, payloadKind(payload), len(payload))
 	b := k.header.Append(out.space(wire.DataBytesMin + len(payload)))
 	b = k.aead.Seal(b, t.nonce.set(uint64(k.header.Counter)), payload, b)
 	out.Datagrams = append(out.Datagrams, Datagram{To: to, Data: b})
@@ -100,14 +100,15 @@ func (t *Table) sealClose(now mono.Time, l *link, code wire.CloseCode, out *Outp
 
 // send sends a datagram of the handshake. l is nil when none is concerned.
 func (t *Table) send(now mono.Time, l *link, to netip.AddrPort, b []byte, out *Output) {
-	t.account(now, l, to, len(b))
+	t.account(now, l, to, wire.DatagramType(b[0]).Kind(), len(b))
 	out.Datagrams = append(out.Datagrams, Datagram{To: to, Data: b})
 }
 
-func (t *Table) account(now mono.Time, l *link, to netip.AddrPort, n int) {
+func (t *Table) account(now mono.Time, l *link, to netip.AddrPort, kind wire.Kind, n int) {
 	bytes := ipBytes(to, n)
 	t.counters.DatagramsOut++
 	t.counters.BytesOut += bytes
+	t.counters.Out[kind].add(bytes)
 	if l != nil {
 		l.bytesOut += bytes
 		l.sent = now

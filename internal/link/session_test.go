@@ -150,7 +150,7 @@ func TestCounterEnds(t *testing.T) {
 	if a.say(1, "one too many") {
 		t.Error("the counter goes past its end")
 	}
-	if _, ok := a.table.Ticket(n.now, 1, 10); ok {
+	if _, ok := a.table.Ticket(n.now, 1, wire.KindChunk, 10); ok {
 		t.Error("a ticket goes past the end of the counter")
 	}
 	n.run(n.delay)
@@ -166,7 +166,7 @@ func TestTickets(t *testing.T) {
 	payload := []byte("\x10chunk")
 	before, _ := a.table.Peer(1)
 	for range 20 {
-		ticket, ok := a.table.Ticket(n.now, 1, len(payload))
+		ticket, ok := a.table.Ticket(n.now, 1, wire.KindChunk, len(payload))
 		if !ok || ticket.To != b.addr {
 			t.Fatal("no ticket")
 		}

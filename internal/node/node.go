@@ -170,9 +170,11 @@ func (n *Node) handlePayload(now mono.Time, id link.ID, payload []byte, out *Out
 	for _, u := range p.uses {
 		u.station.Pong(now, mesh.PeerID(id))
 	}
+	first, whole := wire.MessageKind(payload[0]), len(payload)
 	for len(payload) > 0 {
 		var err error
-		switch typ := payload[0]; {
+		typ, before := payload[0], len(payload)
+		switch {
 		case typ < wire.TypeLinkEnd:
 			payload, err = n.links.HandleMessage(now, id, payload, &out.Output)
 			n.handleEvents(now, out)
@@ -207,6 +209,9 @@ func (n *Node) handlePayload(now mono.Time, id link.ID, payload []byte, out *Out
 			}
 			payload, err = st.HandleMessage(now, mesh.PeerID(id), typ, payload[1:], &n.mesh)
 			n.drain(now, st, out)
+		}
+		if before < whole {
+			n.links.Split(link.In, first, wire.MessageKind(typ), before-len(payload))
 		}
 		if err != nil {
 			n.unreadable++

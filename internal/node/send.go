@@ -15,9 +15,16 @@ import (
 
 // pendingMessages are the control messages for one link of one call; they share a packet.
 type pendingMessages struct {
-	link link.ID
-	buf  []byte
-	ping bool
+	link   link.ID
+	buf    []byte
+	begins []int // where in buf the messages begin
+	ping   bool
+}
+
+// add adds a message.
+func (p *pendingMessages) add(message []byte) {
+	p.begins = append(p.begins, len(p.buf))
+	p.buf = append(p.buf, message...)
 }
 
 // RoundTrip implements mesh.Host.
@@ -143,8 +150,9 @@ func (n *Node) sendAudio(now mono.Time, st *station, s *mesh.Send, out *Output) 
 	out.payloads = s.AppendMessage(out.payloads, st.Channel())
 	payload := out.payloads[start:len(out.payloads):len(out.payloads)]
 	first := len(out.tickets)
+	kind := wire.MessageKind(payload[0])
 	for _, p := range n.mesh.Peers(*s) {
-		if t, ok := n.links.Ticket(now, link.ID(p), len(payload)); ok {
+		if t, ok := n.links.Ticket(now, link.ID(p), kind, len(payload)); ok {
 			out.tickets = append(out.tickets, t)
 			n.up.sent(now, ipBytes(t.To, wire.DataBytesMin+len(payload)))
 		}
@@ -164,10 +172,10 @@ func (n *Node) control(id link.ID, appendTo func([]byte) []byte) {
 func (n *Node) enqueue(id link.ID, message []byte) {
 	p := n.pending(id)
 	if len(p.buf)+len(message) > wire.PayloadBytesMax-wire.PingBytes {
-		n.queue = append(n.queue, pendingMessages{link: id, buf: append([]byte(nil), message...)})
-		return
+		n.queue = append(n.queue, pendingMessages{link: id})
+		p = &n.queue[len(n.queue)-1]
 	}
-	p.buf = append(p.buf, message...)
+	p.add(message)
 }
 
 // pending returns the packet that is being collected for a link.
@@ -183,7 +191,7 @@ func (n *Node) pending(id link.ID) *pendingMessages {
 		n.queue = append(n.queue, pendingMessages{})
 	}
 	p := &n.queue[len(n.queue)-1]
-	p.link, p.buf, p.ping = id, p.buf[:0], false
+	p.link, p.buf, p.begins, p.ping = id, p.buf[:0], p.begins[:0], false
 	return p
 }
 
@@ -192,13 +200,28 @@ func (n *Node) flush(now mono.Time, out *Output) {
 	for i := range n.queue {
 		p := &n.queue[i]
 		if p.ping || n.links.PingDue(now, p.link) {
-			p.buf = n.links.AppendPing(now, p.link, p.buf)
+			before := len(p.buf)
+			if p.buf = n.links.AppendPing(now, p.link, p.buf); len(p.buf) > before {
+				p.begins = append(p.begins, before)
+			}
 		}
-		if len(p.buf) > 0 {
-			n.links.Seal(now, p.link, p.buf, &out.Output)
+		if len(p.buf) > 0 && n.links.Seal(now, p.link, p.buf, &out.Output) {
+			n.countSent(p)
 		}
 	}
 	n.queue = n.queue[:0]
+}
+
+// countSent counts the messages behind the first one for their own kinds.
+func (n *Node) countSent(p *pendingMessages) {
+	first := wire.MessageKind(p.buf[0])
+	for i := 1; i < len(p.begins); i++ {
+		at, end := p.begins[i], len(p.buf)
+		if i+1 < len(p.begins) {
+			end = p.begins[i+1]
+		}
+		n.links.Split(link.Out, first, wire.MessageKind(p.buf[at]), end-at)
+	}
 }
 
 // finish ends a call: what is queued goes out, as far as the upload allows.

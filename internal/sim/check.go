@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"streamer/internal/link"
 	"streamer/internal/mono"
 	"streamer/internal/node"
 	"streamer/internal/wire"
@@ -206,6 +207,10 @@ func (w *World) checkCounted(h *host) {
 	if s.Counters.Hostile > 0 && !w.liars {
 		w.fail(h, checkExpelled, "%d peers expelled, and nobody is hostile", s.Counters.Hostile)
 	}
+	if l := &s.Counters.Links; bytesOf(&l.In) != l.BytesIn || bytesOf(&l.Out) != l.BytesOut {
+		w.fail(h, checkCounters, "kinds of messages add up to %d bytes in and %d out, node counts %d and %d", bytesOf(&l.In), bytesOf(&l.Out),
+			l.BytesIn, l.BytesOut)
+	}
 	for i := range s.Tuned {
 		t := &s.Tuned[i]
 		if t.Role == node.RoleSource {
@@ -223,4 +228,13 @@ func (w *World) checkCounted(h *host) {
 			w.fail(h, checkCounters, "node counts %+v, notices named %d missing", t.Chunks, h.ear.gaps)
 		}
 	}
+}
+
+// bytesOf adds up the bytes of all kinds.
+func bytesOf(kinds *[wire.Kinds]link.Tally) uint64 {
+	sum := uint64(0)
+	for i := range kinds {
+		sum += kinds[i].Bytes
+	}
+	return sum
 }

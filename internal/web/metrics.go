@@ -59,7 +59,7 @@ func each(value func(node.StationStatus) float64) func(Snapshot) []sample {
 func metrics() []metric {
 	var all []metric
 	for _, part := range [][]metric{
-		nodeMetrics(), linkMetrics(), socketMetrics(), streamMetrics(), stationMetrics(), playerMetrics(),
+		nodeMetrics(), linkMetrics(), trafficMetrics(), socketMetrics(), streamMetrics(), stationMetrics(), playerMetrics(),
 	} {
 		all = append(all, part...)
 	}
