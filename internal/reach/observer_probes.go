@@ -92,6 +92,16 @@ func (o *Observer) ProbeSentTo(now mono.Time, tester netip.AddrPort) {
 	o.probeSent(now, o.family(tester.Addr()), tester)
 }
 
+// TestPort is where the test by a peer at an address shall arrive, when that is not where the peer sees this node: the port that
+// the router mapped, at the same address. Else it is 0.
+func (o *Observer) TestPort(tester netip.AddrPort) uint16 {
+	f := o.family(plain(tester).Addr())
+	if !f.mappedWell() || f.outside == f.mapped && !f.dependent() {
+		return 0
+	}
+	return f.mapped.Port()
+}
+
 func (o *Observer) probeSent(now mono.Time, f *family, tester netip.AddrPort) {
 	r := &o.round
 	if r.sends >= probesMax {

@@ -712,3 +712,32 @@ func TestDeterminism(t *testing.T) {
 		t.Error("two runs differ")
 	}
 }
+
+// A test goes to the port that a router mapped, when that is another one than peers see.
+func TestTestPort(t *testing.T) {
+	at := netip.MustParseAddrPort
+	for _, c := range []struct {
+		name   string
+		mapped netip.AddrPort
+		seen   []string // by three networks
+		want   uint16
+	}{
+		{"nothing mapped", netip.AddrPort{}, []string{"20.9.0.1:1", "20.9.0.1:1", "20.9.0.1:1"}, 0},
+		{"the same port", at("20.9.0.1:8466"), []string{"20.9.0.1:8466", "20.9.0.1:8466", "20.9.0.1:8466"}, 0},
+		{"another port", at("20.9.0.1:8466"), []string{"20.9.0.1:1", "20.9.0.1:1", "20.9.0.1:1"}, 8466},
+		{"a port for each peer", at("20.9.0.1:8466"), []string{"20.9.0.1:1", "20.9.0.1:2", "20.9.0.1:3"}, 8466},
+		{"before anybody spoke", at("20.9.0.1:8466"), nil, 8466},
+		{"another address", at("20.9.0.2:8466"), []string{"20.9.0.1:1", "20.9.0.1:1", "20.9.0.1:1"}, 0},
+	} {
+		now := mono.Time(time.Hour)
+		o := reach.NewObserver(now)
+		o.SetMapped(now, c.mapped, time.Hour)
+		testers := []netip.AddrPort{at("20.1.0.1:8466"), at("20.2.0.1:8466"), at("20.3.0.1:8466")}
+		for i, you := range c.seen {
+			o.Seen(now, testers[i], at(you))
+		}
+		if got := o.TestPort(testers[0]); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}

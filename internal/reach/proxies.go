@@ -19,6 +19,7 @@ const (
 	pickyFor      = 15 * time.Second // that some are missing: so long the third has to be of another network
 	wantedMax     = 3 * proxiesWanted
 	probesBurst   = 3
+	probePortMin  = 1024 // no service of the asker's neighbours is below
 	probesEvery   = 20 * time.Second
 	carriesMax    = 16
 	carryEvery    = 5 * time.Second
@@ -252,17 +253,22 @@ func (r *Reach) probe(now mono.Time, out *Output) {
 		return
 	}
 	r.observer.ProbeSentTo(now, best.addr)
-	m := wire.ProbeMe{Token: r.token()}
+	m := wire.ProbeMe{Token: r.token(), Port: r.observer.TestPort(best.addr)}
 	r.tested = m.Token
 	out.message(best.id, m.Append)
 }
 
-// handleProbeMe sends a PUNCH from the second port, and has a peer in another network send one.
+// handleProbeMe sends a PUNCH from the second port, and has a peer in another network send one; to the address where this node sees
+// the peer, whatever port it would like.
 func (r *Reach) handleProbeMe(now mono.Time, p *peer, m wire.ProbeMe, out *Output) {
 	if !p.probes.take(now, probesBurst, probesEvery) || local(p.addr.Addr()) {
 		return
 	}
-	out.Punches = append(out.Punches, Punch{To: p.addr, Token: m.Token, Aside: true})
+	at := p.addr
+	if m.Port >= probePortMin {
+		at = netip.AddrPortFrom(at.Addr(), m.Port)
+	}
+	out.Punches = append(out.Punches, Punch{To: at, Token: m.Token, Aside: true})
 	var best *peer
 	n := 0
 	for _, o := range r.peers {
@@ -273,7 +279,7 @@ func (r *Reach) handleProbeMe(now mono.Time, p *peer, m wire.ProbeMe, out *Outpu
 		}
 	}
 	if best != nil {
-		probe := wire.Probe{Token: m.Token, Addr: p.addr}
+		probe := wire.Probe{Token: m.Token, Addr: at}
 		out.message(best.id, probe.Append)
 	}
 }

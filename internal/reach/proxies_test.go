@@ -3,6 +3,7 @@
 package reach_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -590,6 +591,26 @@ func TestProbeMessages(t *testing.T) {
 	}
 	if n := c.punched(token) - before; n < 3 || n > 6 {
 		t.Errorf("%d PUNCHes from another node", n)
+	}
+	for _, port := range []uint16{53, 1023, 1024, 40000} {
+		w.run(time.Minute)
+		said := len(b.punches)
+		m := wire.ProbeMe{Token: token, Port: port}
+		b.HandleMessage(w.now, b.id(a), wire.TypeProbeMe, m.Append(nil)[1:], &b.out)
+		b.collect()
+		want := a.addr
+		if port >= 1024 {
+			want = netip.AddrPortFrom(a.addr.Addr(), port)
+		}
+		if p := b.punches[len(b.punches)-1]; len(b.punches) != said+1 || p.To != want {
+			t.Errorf("port %d: %+v", port, p)
+		}
+		probed := slices.ContainsFunc(w.post, func(l letter) bool {
+			return l.typ == wire.TypeProbe && l.to == c && bytes.Equal(l.data, (wire.Probe{Token: token, Addr: want}).Append(nil)[1:])
+		})
+		if !probed {
+			t.Errorf("port %d: the other node is not told %v", port, want)
+		}
 	}
 	victim := wire.Probe{Token: token, Addr: netip.MustParseAddrPort("20.200.0.1:53")}
 	if n := flood(c, c.id(b), wire.TypeProbe, victim.Append(nil), time.Minute); n > 6 {

@@ -219,16 +219,21 @@ func ParseReady(b []byte) (m Ready, rest []byte, err error) {
 
 // ProbeMe asks for PUNCHes from where the sender has never sent anything: the receiver's second port, and another node.
 //
-//	type 1 | token 8
-type ProbeMe struct{ Token PunchToken }
+//	type 1 | token 8 | port 2, of the address where the receiver sees the sender; 0: where it sees it
+type ProbeMe struct {
+	Token PunchToken
+	Port  uint16
+}
 
 // Append appends the message with its type.
-func (m ProbeMe) Append(b []byte) []byte { return append(append(b, TypeProbeMe), m.Token[:]...) }
+func (m ProbeMe) Append(b []byte) []byte {
+	return binary.BigEndian.AppendUint16(append(append(b, TypeProbeMe), m.Token[:]...), m.Port)
+}
 
 // ParseProbeMe parses what follows the type.
 func ParseProbeMe(b []byte) (m ProbeMe, rest []byte, err error) {
 	s := cryptobyte.String(b)
-	if !s.CopyBytes(m.Token[:]) {
+	if !s.CopyBytes(m.Token[:]) || !s.ReadUint16(&m.Port) {
 		return ProbeMe{}, nil, ErrTruncated
 	}
 	return m, s, nil
