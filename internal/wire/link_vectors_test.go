@@ -102,6 +102,14 @@ func linkVectors() []vector {
 		parts[at] = p
 		return parts
 	}
+	report := []part{
+		{"type 0x06 REPORT", []byte{6}},
+		{"low bits of the highest counter", []byte{0x12, 0x34}},
+		{"packets received", []byte{0x11, 0xff}},
+		{"samples", []byte{2}},
+		{"back, arrived in 250 us", []byte{0, 0xab, 0xcd}},
+		{"back, arrived in 250 us", []byte{9, 0xa0, 1}},
+	}
 	list := []vector{
 		{"hello", "HELLO", "", hello},
 		{"hello_later_version", "HELLO", "", with(hello, 1, part{"version: a responder answers with its own", []byte{9}})},
@@ -117,6 +125,8 @@ func linkVectors() []vector {
 		{"pong", "PONG", "", []part{{"type 0x02 PONG", []byte{2}}, {"token", []byte{0xca, 0xfe, 0xba, 0xbe}}}},
 		{"path_challenge", "PATH_CHALLENGE", "", []part{{"type 0x03 PATH_CHALLENGE", []byte{3}}, {"proof", count(0x30, 8)}}},
 		{"path_response", "PATH_RESPONSE", "", []part{{"type 0x04 PATH_RESPONSE", []byte{4}}, {"proof", count(0x30, 8)}}},
+		{"report", "REPORT", "", report},
+		{"report_no_sample", "REPORT", "", []part{report[0], report[1], report[2], {"samples", []byte{0}}}},
 		{"close", "CLOSE", "", []part{{"type 0x05 CLOSE", []byte{5}}, {"code: leaving", []byte{1}}}},
 
 		{"reject_cookie_version", "COOKIE", "version", with(cookie, 1, part{"version: not ours", []byte{2}})},
@@ -127,6 +137,7 @@ func linkVectors() []vector {
 		{"reject_type_0", "HELLO", "type", with(hello, 0, part{"type: unknown", []byte{0}})},
 		{"reject_type_8", "DATA", "type", with(data, 0, part{"type: unknown", []byte{8}})},
 		{"reject_handshake_payload_longer", "payload of INIT and RESP", "too long", []part{{"1 byte too many", count(0, 9)}}},
+		{"reject_report_samples", "REPORT", "too long", with(report, 3, part{"samples: at most 4", []byte{5}})},
 		{"reject_ping_type", "PING", "type", []part{{"type 0x02 PONG", []byte{2}}, {"token", []byte{0xca, 0xfe, 0xba, 0xbe}}}},
 		{"reject_ping_short", "PING", "truncated", []part{{"type 0x01 PING", []byte{1}}, {"token", []byte{0xca, 0xfe, 0xba}}}},
 	}

@@ -54,6 +54,10 @@ func linkParsers() map[string]func(b []byte) (fields string, again []byte, err e
 			p, rest, err := wire.ParsePathResponse(b)
 			return fmt.Sprintf("proof %x", p.Proof), append(p.Append(nil), rest...), err
 		},
+		"REPORT": func(b []byte) (string, []byte, error) {
+			p, rest, err := wire.ParseReport(b)
+			return fmt.Sprintf("highest %04x, received %d, samples %v", p.Highest, p.Received, p.Samples[:p.N]), append(p.Append(nil), rest...), err
+		},
 		"CLOSE": func(b []byte) (string, []byte, error) {
 			c, rest, err := wire.ParseClose(b)
 			return fmt.Sprintf("code %d %v", c.Code, c.Code), append(c.Append(nil), rest...), err
