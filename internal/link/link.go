@@ -46,6 +46,10 @@ type link struct {
 	upSince, heard, sent mono.Time
 	bytesIn, bytesOut    uint64
 
+	received uint32      // authentic packets
+	departs  *departures // nil: no audio was sent
+	arrives  *arrivals   // nil: none came
+
 	due  mono.Time // not later than what deadline says, unless it is out of the heap
 	dial *dial     // stateHello, stateInit
 	half *half     // stateHalfOpen

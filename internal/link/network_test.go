@@ -56,6 +56,7 @@ type host struct {
 	messages []string // that the node would get, with the link
 	answer   func(e link.ExchangeEvent) []byte
 	heard    []string // what exchanges told
+	reports  []link.Report
 	gone     bool
 }
 
@@ -94,6 +95,7 @@ func (h *host) start(seed uint64, change ...func(*link.Config)) {
 // flush takes what a call wants done and spoils the memory.
 func (h *host) flush() {
 	h.events = append(h.events, h.out.Events...)
+	h.reports = append(h.reports, h.out.Reports...)
 	for _, e := range h.out.Exchanges {
 		h.exchange(e)
 	}

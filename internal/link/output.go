@@ -16,6 +16,7 @@ type Output struct {
 	Events    []Event    // in order
 	Exchanges []ExchangeEvent
 	Punches   []Punched
+	Reports   []Report // in order
 
 	arena []byte // behind every Data and every payload since Reset
 }
@@ -39,6 +40,7 @@ func (o *Output) Reset() {
 	clear(o.Exchanges)
 	o.Exchanges = o.Exchanges[:0]
 	o.Punches = o.Punches[:0]
+	o.Reports = o.Reports[:0]
 	o.arena = o.arena[:0]
 }
 

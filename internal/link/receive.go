@@ -115,6 +115,7 @@ func (t *Table) open(now mono.Time, b []byte, out *Output) (l *link, payload []b
 	payload, err = l.in.open(now, h, &t.nonce, dst, b[:wire.DataHeaderBytes], sealed)
 	switch err {
 	case nil:
+		l.arrive(now, h.Counter, payloadKind(payload))
 		return l, payload, l.in.window.mark(h.Counter)
 	case errOldKey:
 		t.drop(DropOldKey)
@@ -169,6 +170,11 @@ func (t *Table) handleMessage(now mono.Time, l *link, b []byte, out *Output) (re
 		var p wire.PathResponse
 		if p, rest, err = wire.ParsePathResponse(b); err == nil {
 			t.provePath(now, l, p, out)
+		}
+	case wire.TypeReport:
+		var m wire.Report
+		if m, rest, err = wire.ParseReport(b); err == nil {
+			t.reported(now, l, &m, out)
 		}
 	case wire.TypeClose:
 		var c wire.Close

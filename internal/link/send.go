@@ -80,6 +80,9 @@ func (t *Table) ticket(now mono.Time, l *link, to netip.AddrPort, kind wire.Kind
 	if l.out.counter >= counterMax {
 		t.timers.sooner(l)
 	}
+	if isAudio(kind) {
+		l.depart(now, header.Counter)
+	}
 	t.account(now, l, to, kind, wire.DataBytesMin+payloadBytes)
 	return Ticket{To: to, aead: l.out.aead, header: header, payload: payloadBytes}
 }
