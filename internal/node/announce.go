@@ -124,15 +124,17 @@ func (n *Node) EntryPoints(now mono.Time) []netip.AddrPort {
 	return n.ownAddresses(now)
 }
 
-// ownAddresses are where others begin to reach this node: its proxies, unless strangers reach it, and where others see it, if at
-// least two networks agree or only one has said anything.
+// ownAddresses are where others begin to reach this node: its proxies, unless strangers reach it, and where a router lets
+// everybody in or else others see it, if at least two networks agree or only one has said anything.
 func (n *Node) ownAddresses(now mono.Time) []netip.AddrPort {
 	var list []netip.AddrPort
 	if n.meeting.reach.Observer().Standing(now).Verdict != reach.VerdictPublic {
 		list = n.meeting.reach.Proxies(list)
 	}
 	for _, ipv4 := range []bool{true, false} {
-		if a, votes := n.finder.gossip.OwnAddress(ipv4); votes > 0 {
+		if a := n.meeting.reach.Observer().Mapped(now, !ipv4); a.IsValid() {
+			list = append(list, a)
+		} else if a, votes := n.finder.gossip.OwnAddress(ipv4); votes > 0 {
 			list = append(list, a)
 		}
 	}

@@ -229,6 +229,27 @@ func TestEntryPointsChange(t *testing.T) {
 	}
 }
 
+// The port that a router mapped is the one that others are told, until tests show that nobody comes in there.
+func TestMappedEntryPoint(t *testing.T) {
+	r := newRegion(t)
+	r.open(6)
+	src := r.add(true)
+	mapped := netip.AddrPortFrom(src.addr.Addr(), src.addr.Port()+1)
+	r.run(r.now.Add(3 * time.Second))
+	told := func() bool { return slices.Contains(src.EntryPoints(r.now), mapped) }
+	if told() {
+		t.Fatalf("entry points: %v", src.EntryPoints(r.now))
+	}
+	r.command(src, node.MappedCommand{Outside: mapped, Lifetime: time.Hour})
+	if !told() || slices.Contains(src.EntryPoints(r.now), src.addr) {
+		t.Errorf("entry points: %v, want %v", src.EntryPoints(r.now), mapped)
+	}
+	r.run(r.now.Add(30 * time.Second)) // nobody comes in: the firewall knows of no mapping
+	if told() || src.Status(r.now).Reach.Verdict != reach.VerdictHidden {
+		t.Errorf("%v, entry points: %v", src.Status(r.now).Reach.Verdict, src.EntryPoints(r.now))
+	}
+}
+
 // Links that nobody needs are let go: those that were dialled for a station that is left, and those of hosts that were tried as
 // proxies. What remains are the proxies'.
 func TestLinksAreReleased(t *testing.T) {

@@ -88,6 +88,27 @@ func (f *family) reached(now mono.Time) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// Mapped is the address that a router keeps for this node, zero when there is none that may be told to others.
+func (o *Observer) Mapped(now mono.Time, ip6 bool) netip.AddrPort {
+	f := &o.ip4
+	if ip6 {
+		f = &o.ip6
+	}
+	if !f.mappedWell() || f.verdict(now) == VerdictHidden {
+		return netip.AddrPort{}
+	}
+	return f.mapped
+}
+
+// FixedPort is the port that a router keeps for this node where every peer sees another one, 0 when there is none.
+func (o *Observer) FixedPort(now mono.Time, to netip.AddrPort) uint16 {
+	at := o.Mapped(now, to.Addr().Is6())
+	if !at.IsValid() || !o.family(plain(to).Addr()).dependent() {
+		return 0
+	}
+	return at.Port()
+}
+
 // carrier reports whether there is a second translation behind the router's, or the machine has nothing but a shared address.
 // (VPNs give machines shared addresses beside others.)
 func (f *family) carrier(now mono.Time) bool {

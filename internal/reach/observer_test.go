@@ -739,5 +739,19 @@ func TestTestPort(t *testing.T) {
 		if got := o.TestPort(testers[0]); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
+		want := c.mapped
+		if c.name == "another address" {
+			want = netip.AddrPort{}
+		}
+		if got := o.Mapped(now, false); got != want {
+			t.Errorf("%s: %v is told, want %v", c.name, got, want)
+		}
+		fixed := uint16(0)
+		if c.name == "a port for each peer" {
+			fixed = c.want
+		}
+		if got := o.FixedPort(now, testers[0]); got != fixed {
+			t.Errorf("%s: the fixed port is %d, want %d", c.name, got, fixed)
+		}
 	}
 }
