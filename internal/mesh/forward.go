@@ -40,7 +40,7 @@ func (c *childState) covers(e *epoch, seq uint32) bool {
 }
 
 // pushChunk sends a verified chunk to the subscribers of its class.
-func (s *Station) pushChunk(e *epoch, seq uint32, data []byte, from *peer, out *Output) {
+func (s *Station) pushChunk(now mono.Time, e *epoch, seq uint32, data []byte, from *peer, out *Output) {
 	bit := uint16(1) << (seq % wire.Classes)
 	out.send(Send{Priority: Push, Epoch: e.num, Seq: seq, Data: data})
 	for _, c := range s.children {
@@ -50,6 +50,40 @@ func (s *Station) pushChunk(e *epoch, seq uint32, data []byte, from *peer, out *
 		out.addPeer(c.id)
 	}
 	out.dropEmpty()
+	s.pushes.add(now, e, seq)
+}
+
+// pushedKept is how many pushes are remembered: those of an RTT.
+const pushedKept = 32
+
+// recentPushes are the chunks that subscribers were sent last: a NACK for one of them has crossed it.
+type recentPushes struct {
+	chunks [pushedKept]struct {
+		epoch uint32
+		seq   uint32
+		at    mono.Time
+	}
+	next uint8
+}
+
+func (r *recentPushes) add(now mono.Time, e *epoch, seq uint32) {
+	c := &r.chunks[r.next%pushedKept]
+	c.epoch, c.seq, c.at = e.num, seq, now
+	r.next++
+}
+
+// justPushed reports whether a chunk was pushed to a child so short ago that its NACK cannot know.
+func (s *Station) justPushed(now mono.Time, p *peer, e *epoch, seq uint32) bool {
+	if p.child.classes&(1<<(seq%wire.Classes)) == 0 {
+		return false
+	}
+	rtt, _ := s.host.RoundTrip(p.id)
+	for i := range s.pushes.chunks {
+		if c := &s.pushes.chunks[i]; c.epoch == e.num && c.seq == seq && c.at != 0 {
+			return now.Sub(c.at) < rtt
+		}
+	}
+	return false
 }
 
 // pushManifest sends a verified manifest to its subscribers.

@@ -290,7 +290,7 @@ func (s *Station) store(now mono.Time, e *epoch, seq uint32, data []byte, from *
 		s.counts.Repaired++
 	}
 	e.fill(seq, data)
-	s.pushChunk(e, seq, data, from, out)
+	s.pushChunk(now, e, seq, data, from, out)
 	s.deliver(now, out)
 }
 

@@ -14,11 +14,13 @@ const (
 	missesMax      = 2048
 	lateness       = 30 * time.Millisecond  // after a later chunk by the same way, before the first NACK
 	tailLateness   = 250 * time.Millisecond // least, after the expected arrival, while nothing later has come
-	hopLateness    = 70 * time.Millisecond  // more for each hop from the source
+	hopLateness    = 30 * time.Millisecond  // and the RTT of the parent, and 4 deviations, more for each hop from the source
+	hopLatenessMax = 250 * time.Millisecond
 	hopsPatient    = 6
-	unknownLate    = 300 * time.Millisecond // the same while the parent's rhythm is not known
-	latenessMax    = time.Second            // after the manifest, whatever the rhythm: repair needs its time, too
-	newParentGrace = 300 * time.Millisecond // more, while a parent has pushed nothing yet
+	repairTime     = 1500 * time.Millisecond // before the play deadline no patience counts
+	unknownLate    = 300 * time.Millisecond  // the same while the parent's rhythm is not known
+	latenessMax    = time.Second             // after the manifest, whatever the rhythm: repair needs its time, too
+	newParentGrace = 300 * time.Millisecond  // more, while a parent has pushed nothing yet
 	retryMin       = 100 * time.Millisecond
 	triesMax       = 8       // then once a second until the deadline
 	unansweredMax  = 8       // NACKs, then a peer is asked last
@@ -31,6 +33,7 @@ const (
 type miss struct {
 	epoch *epoch
 	seq   uint32
+	due   mono.Time // when it comes if it is not lost
 	at    mono.Time // next NACK
 	asked PeerID    // the last one asked
 	since mono.Time // when it was asked
@@ -48,13 +51,14 @@ func (s *Station) expectChunks(now mono.Time, e *epoch, m *manifest) {
 		if sl == nil || sl.m != m || sl.data != nil || s.missOf(e, seq) >= 0 {
 			continue
 		}
-		at := now.Add(2*m.offset(i) + unknownLate)
+		due, at := now.Add(m.releaseAfter(i)), now.Add(2*m.offset(i)+unknownLate)
 		if p := s.assign[seq%wire.Classes]; p != nil {
 			if a := &p.parent.arrivals[seq%wire.PartManifests]; s.place.parts[seq%wire.PartManifests].Hops == wire.HopsUnknown {
 				// no way from the source leads here: what comes, comes by NACK
 			} else if a.samples > 0 {
-				at = mono.Time(m.releaseTime(i) + a.offset).Add(max(tailLateness, 4*a.deviation) + s.patience(now, seq))
-				at = min(max(at, now), now.Add(latenessMax))
+				due = mono.Time(m.releaseTime(i) + a.offset)
+				at = min(max(due.Add(max(tailLateness, 4*a.deviation)), now), now.Add(latenessMax))
+				at = s.patient(now, at, e, seq)
 			} else {
 				at = at.Add(newParentGrace)
 			}
@@ -71,7 +75,7 @@ func (s *Station) expectChunks(now mono.Time, e *epoch, m *manifest) {
 			}
 		}
 		if len(s.misses) < missesMax {
-			s.misses = append(s.misses, miss{epoch: e, seq: seq, at: at})
+			s.misses = append(s.misses, miss{epoch: e, seq: seq, due: due, at: at})
 		}
 	}
 }
@@ -101,27 +105,46 @@ func (s *Station) sawLater(now mono.Time, p *peer, e *epoch, seq uint32) {
 	for i := range s.misses {
 		ms := &s.misses[i]
 		if ms.epoch == e && ms.seq < seq && (seq-ms.seq)%wire.PartManifests == 0 && ms.tries == 0 && s.assign[ms.seq%wire.Classes] == p {
-			ms.at = min(ms.at, now.Add(lateness+s.patience(now, seq)))
+			ms.at = min(ms.at, s.patient(now, now.Add(lateness), e, ms.seq))
 		}
 	}
 }
 
-// patience is how much longer a node waits the further it is from the source: what its ancestors have lost too they get
-// first, and then push.
-func (s *Station) patience(now mono.Time, seq uint32) time.Duration {
-	if !s.play.begun || now.Sub(s.play.begunAt) < backlogSpan {
-		return 0 // a backlog comes in order: its holes are losses, and its time is short
+// patient moves a time of asking: a node waits the longer the further it is from the source, since what its ancestors have
+// lost too they get first, and then push. As long as there is time for repair.
+func (s *Station) patient(now, at mono.Time, e *epoch, seq uint32) mono.Time {
+	p := s.assign[seq%wire.Classes]
+	if p == nil || !s.play.begun || now.Sub(s.play.begunAt) < backlogSpan {
+		return at // a backlog comes in order: its holes are losses, and its time is short
 	}
+	rtt, dev := s.host.RoundTrip(p.id)
 	hops := s.place.parts[seq%wire.PartManifests].Hops
-	return hopLateness * time.Duration(min(hops, hopsPatient))
+	later := at.Add(min(rtt+4*dev+hopLateness, hopLatenessMax) * time.Duration(min(hops, hopsPatient)))
+	return max(at, min(later, s.deadline(e, seq).Add(-repairTime)))
 }
 
-// expedite has what p owed asked for at once, from others.
+// suspect has what a silent parent owes asked for from others; it may be that its own parents have lost it.
+func (s *Station) suspect(now mono.Time, p *peer) {
+	for i := range s.misses {
+		if ms := &s.misses[i]; s.assign[ms.seq%wire.Classes] == p || ms.asked == p.id {
+			ms.at = min(ms.at, max(now, s.patient(now, ms.due.Add(lateness), ms.epoch, ms.seq)))
+		}
+	}
+}
+
+// expedite has what p owes asked for from others, as soon as it is due.
 func (s *Station) expedite(now mono.Time, p *peer) {
 	for i := range s.misses {
 		if ms := &s.misses[i]; s.assign[ms.seq%wire.Classes] == p || ms.asked == p.id {
-			ms.at = min(ms.at, now)
+			ms.at = min(ms.at, max(now, ms.due.Add(lateness)))
 		}
+	}
+}
+
+// hasten has a chunk asked for at once that a child asks for: it has waited longer than this node.
+func (s *Station) hasten(now mono.Time, e *epoch, seq uint32) {
+	if i := s.missOf(e, seq); i >= 0 && s.misses[i].tries == 0 {
+		s.misses[i].at = min(s.misses[i].at, max(now, s.misses[i].due.Add(lateness)))
 	}
 }
 
@@ -149,6 +172,10 @@ func (s *Station) repairDue(now mono.Time, out *Output) {
 		rtt, dev := s.host.RoundTrip(p.id)
 		retry := max(retryMin, rtt+rtt/2+4*dev+lateness)
 		retry += retry * time.Duration(ms.tries) / 2
+		if ms.tries == 0 && p == s.assign[ms.seq%wire.Classes] && s.place.parts[ms.seq%wire.PartManifests].Hops > 1 {
+			// It may have to ask for it itself.
+			retry = min(retry+rtt+2*lateness, max(retry, s.deadline(ms.epoch, ms.seq).Sub(now)-repairTime))
+		}
 		if ms.tries++; ms.tries > triesMax {
 			retry = time.Second
 		}

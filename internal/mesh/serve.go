@@ -36,7 +36,11 @@ func (s *Station) handleNack(now mono.Time, p *peer, m *wire.Nack, out *Output) 
 func (s *Station) serve(now mono.Time, p *peer, e *epoch, seq uint32, out *Output) {
 	sl := e.find(seq)
 	if sl == nil || sl.data == nil {
+		s.hasten(now, e, seq)
 		return // the asker tries somebody else
+	}
+	if s.justPushed(now, p, e, seq) {
+		return // it is on its way
 	}
 	if c := &p.child; c.mask&(1<<(seq%wire.Classes)) != 0 && c.covers(e, seq) {
 		return // its backlog comes to it

@@ -143,7 +143,7 @@ func (s *Station) releaseDue(now mono.Time, out *Output) {
 	for ; n < len(src.release) && src.release[n].at <= now; n++ {
 		r := src.release[n]
 		if sl := r.epoch.at(r.seq); sl != nil && sl.data != nil {
-			s.pushChunk(r.epoch, r.seq, sl.data, nil, out)
+			s.pushChunk(now, r.epoch, r.seq, sl.data, nil, out)
 		}
 	}
 	if n > 0 {

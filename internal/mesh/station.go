@@ -117,6 +117,7 @@ type Station struct {
 	play   playState
 	source sourceState
 	place  placeState
+	pushes recentPushes
 	near   nearState
 	timers stationTimers
 

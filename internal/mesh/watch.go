@@ -90,7 +90,7 @@ func (s *Station) checkParent(now mono.Time, p *peer, out *Output) {
 	if p.probeAt == 0 && now.Sub(p.heardAt) >= s.silencePatience(p) {
 		p.probeAt = now
 		out.Pings = append(out.Pings, p.id)
-		s.expedite(now, p)
+		s.suspect(now, p)
 		s.repairDue(now, out)
 	}
 	classes := p.parent.owed != 0 && now.Sub(p.parent.owed) > s.stallPatience(now, p)
