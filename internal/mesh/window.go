@@ -137,15 +137,16 @@ func (e *epoch) dropTo(seq uint32) {
 	e.complete = max(e.complete, e.base)
 }
 
-// trim keeps windowSpan and windowBytesMax, but nothing at or after keep is dropped.
+// trim keeps windowSpan and windowBytesMax, but nothing at or after keep is dropped. What is old has been so by media time, which
+// jumps when a source has slept, and by the source's clock, which somebody may set.
 func (e *epoch) trim(keep uint32) {
 	if e.newest == nil {
 		return
 	}
-	horizon := e.newest.Media - windowSpan
+	horizon, wall := e.newest.Media-windowSpan, e.newest.Wall-windowSpan.Milliseconds()
 	for e.base < keep && e.base < e.next {
 		sl := e.at(e.base)
-		if e.bytes <= windowBytesMax && (sl.m == nil || sl.m.Media >= horizon) {
+		if e.bytes <= windowBytesMax && (sl.m == nil || sl.m.Media >= horizon || sl.m.Wall >= wall) {
 			return
 		}
 		e.dropTo(e.base + 1)
@@ -229,18 +230,19 @@ func (e *epoch) headComplete() bool {
 	return e.newest != nil
 }
 
-// since returns the first chunk of the manifest that is at most back old, counted from the newest chunk.
+// since returns the first chunk of the manifest with which the last back of audio begins. Holes in media time do not count: a source
+// that slept has two chunks with a long time between.
 func (e *epoch) since(back time.Duration) uint32 {
 	seq := e.next
 	if e.newest == nil {
 		return seq
 	}
-	horizon := e.newest.Media + e.newest.Duration - back
-	for seq > e.base {
+	for seq > e.base && back > 0 {
 		sl := e.at(seq - 1)
-		if sl.m == nil || sl.m.Media+sl.m.Duration <= horizon {
+		if sl.m == nil {
 			break
 		}
+		back -= sl.m.Duration
 		seq = max(sl.m.First, e.base)
 	}
 	return seq
