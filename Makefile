@@ -93,7 +93,7 @@ bench: ## benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: sim
-sim: ## the simulator: all scenarios of a stream; SCENARIO=spread, or another, NODES=2000 for one and so many hosts
+sim: ## the simulator: all scenarios of a stream; SCENARIO=churn, or another or a file, NODES=2000 for one and so many hosts
 	go run ./cmd/streamer sim $(SCENARIO) $(if $(NODES),--nodes $(NODES))
 
 .PHONY: sim-gossip

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"golang.org/x/term"
@@ -17,7 +19,9 @@ import (
 )
 
 type simCmd struct {
-	Scenario   string        `arg:"" optional:"" help:"Name of a scenario that ships, of a stream or (spread, silence, split, eclipse, hidden, gather) of gossip; without any, all of a stream."`
+	Scenario   string        `arg:"" optional:"" help:"A scenario file, or the name of a scenario that ships (--list); without any, all of a stream that ship."`
+	List       bool          `env:"-" help:"List the scenarios that ship."`
+	Print      string        `env:"-" placeholder:"NAME" help:"Print the file of a scenario that ships: a start for one of your own."`
 	Nodes      int           `env:"-" default:"100" help:"Hosts beside the source."`
 	Seed       uint64        `env:"-" default:"1" help:"Equal seeds give equal runs."`
 	Duration   time.Duration `env:"-" help:"Stop the scenario earlier, faults after it left out."`
@@ -31,21 +35,80 @@ type simCmd struct {
 }
 
 // Run runs the simulator.
-func (c *simCmd) Run(p *program) (err error) {
-	which := sim.Builtins()
-	if b, ok := findDiscovery(c.Scenario); ok {
+func (c *simCmd) Run(p *program) error {
+	switch b, ok := findDiscovery(c.Scenario); {
+	case c.List:
+		return c.list(p)
+	case c.Print != "":
+		return c.print(p)
+	case ok:
 		return c.discovery(p, b)
-	}
-	if c.Matrix > 0 {
+	case c.Matrix > 0:
 		return c.matrix(p)
 	}
-	if c.Scenario != "" {
-		b, ok := sim.Find(c.Scenario)
-		if !ok {
-			return usageError{withHint(fmt.Errorf("no scenario %q", c.Scenario), "the scenarios are %s", scenarioNames())}
-		}
-		which = []sim.Builtin{b}
+	files, err := c.files()
+	if err != nil {
+		return err
 	}
+	return c.all(p, files)
+}
+
+// list tells the scenarios that ship.
+func (c *simCmd) list(p *program) error {
+	t := tabwriter.NewWriter(p.stdout, 0, 4, 2, ' ', 0)
+	for _, name := range sim.Builtins() {
+		f, _ := sim.Find(name)
+		fmt.Fprintf(t, "%s\t%s\n", name, f.About)
+	}
+	for _, b := range sim.DiscoveryBuiltins() {
+		fmt.Fprintf(t, "%s\tgossip: %s\n", b.Name, b.Doc)
+	}
+	return t.Flush()
+}
+
+func (c *simCmd) print(p *program) error {
+	f, ok := sim.Find(c.Print)
+	if !ok {
+		return usageError{withHint(fmt.Errorf("no scenario file %q ships", c.Print), "those that do are %s", strings.Join(sim.Builtins(), ", "))}
+	}
+	_, err := p.stdout.Write(f.Text())
+	return err
+}
+
+// files returns the scenarios that are to be run.
+func (c *simCmd) files() ([]*sim.File, error) {
+	if c.Scenario == "" {
+		var all []*sim.File
+		for _, name := range sim.Builtins() {
+			f, _ := sim.Find(name)
+			all = append(all, f)
+		}
+		return all, nil
+	}
+	if f, ok := sim.Find(c.Scenario); ok {
+		return []*sim.File{f}, nil
+	}
+	if filepath.Ext(c.Scenario) != ".toml" && !strings.ContainsRune(c.Scenario, filepath.Separator) {
+		return nil, usageError{withHint(fmt.Errorf("no scenario %q", c.Scenario), "the scenarios are %s, or a file NAME.toml", scenarioNames())}
+	}
+	file, err := os.Open(c.Scenario)
+	if err != nil {
+		return nil, fmt.Errorf("read the scenario: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, sim.FileBytesMax+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the scenario: %w", err)
+	}
+	f, err := sim.ParseFile(c.Scenario, text)
+	if err != nil {
+		return nil, usageError{withHint(err, "docs/scenarios.md has all keys; `streamer sim --print churn` is an example")}
+	}
+	return []*sim.File{f}, nil
+}
+
+// all runs scenarios, one after the other.
+func (c *simCmd) all(p *program, files []*sim.File) (err error) {
 	var trace io.Writer
 	if c.Trace != "" {
 		f, createErr := os.Create(c.Trace)
@@ -57,14 +120,14 @@ func (c *simCmd) Run(p *program) (err error) {
 	}
 	var results []sim.Result
 	var failed []string
-	for _, b := range which {
-		r, runErr := c.one(p, b, trace)
+	for _, f := range files {
+		r, runErr := c.one(p, f, trace)
 		if runErr != nil {
 			return runErr
 		}
 		results = append(results, r)
 		if len(r.Failures) > 0 {
-			failed = append(failed, b.Name)
+			failed = append(failed, f.Name)
 		}
 	}
 	if err = c.writeJSON(p, results); err != nil {
@@ -78,33 +141,25 @@ func (c *simCmd) Run(p *program) (err error) {
 }
 
 // one runs one scenario and prints its table.
-func (c *simCmd) one(p *program, b sim.Builtin, trace io.Writer) (sim.Result, error) {
-	s, err := c.make(b)
+func (c *simCmd) one(p *program, f *sim.File, trace io.Writer) (sim.Result, error) {
+	s, err := c.make(f)
 	if err != nil {
-		return sim.Result{}, err
+		return sim.Result{}, usageError{err}
 	}
 	if c.Duration > 0 {
 		s = s.Until(c.Duration)
 	}
-	if c.Bitrate > 0 {
-		s.BitrateBPS = int64(c.Bitrate)
-	}
-	o := sim.Options{Seed: c.Seed, Trace: trace, Explain: c.Explain, Repeat: c.repeat(b.Name)}
-	if f, ok := p.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		o.Progress = func(done, total time.Duration) {
-			fmt.Fprintf(f, "\r%s: %v of %v ", b.Name, done.Round(time.Second), total)
-		}
-	}
+	o := sim.Options{Seed: c.Seed, Trace: trace, Explain: c.Explain, Repeat: c.repeat(f.Name), Progress: p.progress(f.Name)}
 	w, err := sim.New(s, o)
 	if err != nil {
-		return sim.Result{}, usageError{fmt.Errorf("scenario %s: %w", b.Name, err)}
+		return sim.Result{}, usageError{fmt.Errorf("scenario %s: %w", f.Name, err)}
 	}
 	r, err := w.Run(p.ctx)
-	if err != nil {
-		return sim.Result{}, err
-	}
 	if o.Progress != nil {
 		fmt.Fprint(p.stderr, "\r\x1b[K")
+	}
+	if err != nil {
+		return sim.Result{}, err
 	}
 	if c.JSON == "-" {
 		return r, nil
@@ -114,6 +169,26 @@ func (c *simCmd) one(p *program, b sim.Builtin, trace io.Writer) (sim.Result, er
 	}
 	_, err = fmt.Fprintln(p.stdout)
 	return r, err
+}
+
+// progressCells is how wide a progress bar is.
+const progressCells = 30
+
+// progress returns what draws a bar of a run on the terminal; nil where standard error is none.
+func (p *program) progress(name string) func(done, total time.Duration) {
+	f, ok := p.stderr.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	begun := time.Now()
+	return func(done, total time.Duration) {
+		cells := int(progressCells * done / max(total, 1))
+		spent := time.Since(begun)
+		left := time.Duration(float64(spent) * float64(total-done) / float64(max(done, 1)))
+		fmt.Fprintf(f, "\r%s [%s%s] %v of %v, %v so far, about %v to go \x1b[K", name, strings.Repeat("=", cells),
+			strings.Repeat(" ", progressCells-cells), done.Round(time.Second), total.Round(time.Second), spent.Round(time.Second),
+			left.Round(time.Second))
+	}
 }
 
 // repeat is the command that repeats a run.
@@ -165,10 +240,7 @@ func (c *simCmd) write(p *program, b []byte) (err error) {
 
 // scenarioNames lists what Scenario may be.
 func scenarioNames() string {
-	var names []string
-	for _, b := range sim.Builtins() {
-		names = append(names, b.Name)
-	}
+	names := sim.Builtins()
 	for _, b := range sim.DiscoveryBuiltins() {
 		names = append(names, b.Name)
 	}

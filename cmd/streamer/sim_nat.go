@@ -17,22 +17,21 @@ import (
 const natSource = "port-restricted"
 
 // make returns a scenario as the flags have it.
-func (c *simCmd) make(b sim.Builtin) (sim.Scenario, error) {
-	if b.Name != "nat" {
-		return b.Make(c.Nodes), nil
-	}
-	mix := sim.MixDefault()
-	if c.Homes != "" {
-		var err error
-		if mix, err = sim.MixOf(c.Homes); err != nil {
-			return sim.Scenario{}, usageError{err}
+func (c *simCmd) make(f *sim.File) (sim.Scenario, error) {
+	if f.Name == "nat" && (c.Homes != "" || c.SourceHome != natSource) {
+		mix := sim.MixDefault()
+		if c.Homes != "" {
+			var err error
+			if mix, err = sim.MixOf(c.Homes); err != nil {
+				return sim.Scenario{}, err
+			}
 		}
+		return sim.NATHomes(c.Nodes, c.SourceHome, mix)
 	}
-	s, err := sim.NATHomes(c.Nodes, c.SourceHome, mix)
-	if err != nil {
-		return s, usageError{err}
+	if c.Bitrate > 0 { // uploads that are told as multiples of it follow
+		f.Bitrate = sim.Rate(c.Bitrate)
 	}
-	return s, nil
+	return f.Scenario(c.Nodes)
 }
 
 // matrix runs every pair of kinds of home.

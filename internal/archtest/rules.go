@@ -40,7 +40,7 @@ lab/portmap: portmap
 // that are not named are refused; packages of the standard library are free unless named.
 const ModuleRule = `
 filippo.io/age:                 daemon
-github.com/BurntSushi/toml:     cmd/streamer
+github.com/BurntSushi/toml:     cmd/streamer sim
 github.com/alecthomas/kong:     cmd/streamer
 github.com/anacrolix/dht:       dht dht/swarm
 github.com/flynn/noise:         link

@@ -110,3 +110,14 @@ func Owners(n int) func(netip.AddrPort) (int32, bool) {
 	}
 	return w.owner
 }
+
+// Replacements draws how often hosts that were there before churn began are replaced within a time.
+func Replacements(c Churn, seed uint64, hosts int, within time.Duration) (n int) {
+	r := rand.New(newSource(seed, streamChurn, 0))
+	for range hosts {
+		for at := c.session(r, true); at < within; at += c.session(r, false) {
+			n++
+		}
+	}
+	return n
+}

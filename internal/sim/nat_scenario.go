@@ -149,7 +149,8 @@ const (
 // NATHomes is a station whose source and listeners stand behind boxes, and one public host that carries no audio, until that
 // host vanishes.
 func NATHomes(nodes int, source string, mix []Share) (Scenario, error) {
-	s := Static(nodes)
+	s := Shipped("static", nodes)
+	s.Arrivals, s.Settled = nil, 0
 	s.Name, s.About = "nat", "everybody at home, behind boxes; the one host that strangers reach vanishes"
 	s.Duration, s.Gossip, s.Seeds = natDuration, true, 1
 	home, err := HomeOf(source)
@@ -176,13 +177,4 @@ func NATHomes(nodes int, source string, mix []Share) (Scenario, error) {
 	}
 	s.Faults = []Fault{{At: natSeedDies, Kind: FaultSeeds}}
 	return s, nil
-}
-
-// NATBuiltin is NATHomes with a mix of everything.
-func NATBuiltin(nodes int) Scenario {
-	s, err := NATHomes(nodes, "port-restricted", MixDefault())
-	if err != nil {
-		panic(err)
-	}
-	return s
 }

@@ -69,9 +69,10 @@ type Conditions struct {
 	PlayDelayMS   int64   `json:"play_delay_ms"`
 	Loss          float64 `json:"loss"`
 	LossBurst     uint32  `json:"loss_burst"`
-	ResourceIndex float64 `json:"resource_index"` // upload offered / needed, in bytes of IP packets; 0: some offer no limit
-	Churn         float64 `json:"churn"`          // share of the audience replaced in a minute
-	SettledS      float64 `json:"settled_s"`      // figures are from then on
+	ResourceIndex float64 `json:"resource_index"`          // upload offered / needed, in bytes of IP packets; 0: some offer no limit
+	IndexMeasured float64 `json:"resource_index_measured"` // likewise, with the overhead that the run had
+	Churn         float64 `json:"churn"`                   // share of the audience replaced in a minute
+	SettledS      float64 `json:"settled_s"`               // figures are from then on
 	Faults        string  `json:"faults"`
 }
 
@@ -127,6 +128,7 @@ func (w *World) result() Result {
 	r.Replaced = m.replaced
 	r.Happened, r.Classes = m.happened(), w.classes()
 	r.Overhead = ratio(m.allIP, m.payload) - 1
+	r.Conditions.IndexMeasured = r.Conditions.ResourceIndex * wirePercent / 100 / max(1, 1+r.Overhead)
 	for _, f := range w.failures {
 		r.Failures = append(r.Failures, f.String())
 		r.Broken = append(r.Broken, f)
@@ -223,7 +225,7 @@ func (w *World) resourceIndex() float64 {
 		}
 		offered += up
 	}
-	return float64(offered) / (float64(w.scenario.Nodes) * float64(w.scenario.BitrateBPS) * 1.1)
+	return float64(offered) / (float64(w.scenario.Nodes) * float64(w.scenario.BitrateBPS) * wirePercent / 100)
 }
 
 func ratio(a, b uint64) float64 {

@@ -3,21 +3,12 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"streamer/internal/node"
-)
-
-// Limits of a scenario.
-const (
-	NodesMax    = 1 << 20 // hosts beside the source
-	DurationMax = 24 * time.Hour
-	bitrateLow  = 8_000
-	bitrateHigh = 2_000_000
-	seedsMax    = 8
 )
 
 // A Scenario says what happens in a run. It is plain data: two runs of equal scenarios and equal seeds are equal.
@@ -121,76 +112,13 @@ type Fault struct {
 	LossPPM  uint32       // FaultLoss
 }
 
-// Check returns what is wrong with a scenario, or nil.
-func (s *Scenario) Check() error {
-	switch {
-	case s.Nodes < 1 || s.Nodes > NodesMax:
-		return fmt.Errorf("nodes: %d, want 1 to %d", s.Nodes, NodesMax)
-	case s.Duration <= 0 || s.Duration > DurationMax:
-		return fmt.Errorf("duration: %v, want more than 0 and at most %v", s.Duration, DurationMax)
-	case s.BitrateBPS < bitrateLow || s.BitrateBPS > bitrateHigh:
-		return fmt.Errorf("bit rate: %d, want %d to %d", s.BitrateBPS, bitrateLow, bitrateHigh)
-	case s.PlayDelay <= 0:
-		return errors.New("play delay: want more than 0")
-	}
-	if s.Seeds < 0 || s.Seeds > seedsMax {
-		return fmt.Errorf("seeds: %d, want 0 to %d", s.Seeds, seedsMax)
-	}
-	if err := s.checkHomes(); err != nil {
-		return err
-	}
-	if err := s.checkArrivals(); err != nil {
-		return err
-	}
-	total := 0
-	for i := range s.Groups {
-		total += s.Groups[i].Permille
-		if r := s.Groups[i].Role; r != node.RoleListener && r != node.RoleRelay {
-			return fmt.Errorf("group %q: role %d, want a listener or a relay", s.Groups[i].Name, r)
-		}
-	}
-	if total != 1000 {
-		return fmt.Errorf("groups: their shares add up to %d, want 1000", total)
-	}
-	for i := range s.Faults {
-		f := &s.Faults[i]
-		if f.At < 0 || f.For < 0 || f.At+f.For > s.Duration {
-			return fmt.Errorf("fault %d (%v): not within the %v of the run", i, f.Kind, s.Duration)
-		}
-		if f.Group != "" && s.group(f.Group) < 0 {
-			return fmt.Errorf("fault %d (%v): no group %q", i, f.Kind, f.Group)
-		}
-	}
-	return nil
-}
-
-// checkArrivals returns what is wrong with who comes when and goes when, or nil.
-func (s *Scenario) checkArrivals() error {
-	total := 0
-	for i := range s.Arrivals {
-		a := &s.Arrivals[i]
-		total += a.Permille
-		switch {
-		case a.Permille <= 0 || a.At < 0 || a.Over < 0 || a.Doubling < 0:
-			return fmt.Errorf("arrivals %d: want a share and times that are not negative", i)
-		case a.Over > 0 && a.Doubling > 0:
-			return fmt.Errorf("arrivals %d: want over or doubling, not both", i)
-		case a.last(s.Nodes) > s.Duration:
-			return fmt.Errorf("arrivals %d: the last comes after the %v of the run", i, s.Duration)
-		}
-	}
-	if total > 1000 {
-		return fmt.Errorf("arrivals: their shares add up to %d, want at most 1000", total)
-	}
-	if s.Settled < 0 || s.Settled >= s.Duration {
-		return fmt.Errorf("settled: %v, want less than the %v of the run", s.Settled, s.Duration)
-	}
-	return s.Churn.check(s)
-}
-
-// Until returns the scenario cut short: less time, and only the faults that leave everybody time to recover.
+// Until returns the scenario cut short: less time, and only the faults that leave everybody time to recover. When it ends
+// before the audience has gathered, the figures are of all of it.
 func (s Scenario) Until(end time.Duration) Scenario {
 	s.Duration = end
+	if s.Settled >= end {
+		s.Settled = 0
+	}
 	var faults []Fault
 	for _, f := range s.Faults {
 		if f.At+f.For+recovery <= end {
@@ -198,6 +126,12 @@ func (s Scenario) Until(end time.Duration) Scenario {
 		}
 	}
 	s.Faults = faults
+	s.Arrivals = slices.Clone(s.Arrivals)
+	s.Arrivals = slices.DeleteFunc(s.Arrivals, func(a Arrivals) bool { return a.At >= end })
+	if s.Churn.From >= end {
+		s.Churn = Churn{}
+	}
+	s.Churn.Until = min(s.Churn.Until, end)
 	return s
 }
 

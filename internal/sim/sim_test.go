@@ -69,6 +69,15 @@ func uncapped(s sim.Scenario) sim.Scenario {
 	return s
 }
 
+// atOnce has everybody tune in within 5 s, in whatever order, and the figures be of all of it.
+func atOnce(s sim.Scenario) sim.Scenario {
+	s.Settled = 0
+	for i := range s.Groups {
+		s.Groups[i].JoinAt, s.Groups[i].JoinOver = time.Second+time.Duration(i)*100*time.Millisecond, 5*time.Second
+	}
+	return s
+}
+
 // wantAll fails unless every listener had every chunk on time.
 func wantAll(t *testing.T, r sim.Result) {
 	t.Helper()
@@ -78,7 +87,7 @@ func wantAll(t *testing.T, r sim.Result) {
 }
 
 func TestChain(t *testing.T) {
-	r := run(t, sim.Chain(3).Until(20*time.Second))
+	r := run(t, sim.Shipped("chain", 3).Until(20*time.Second))
 	wantAll(t, r)
 	if r.HopsP99 != 3 {
 		t.Errorf("%d hops at most, want 3", r.HopsP99)
@@ -87,7 +96,7 @@ func TestChain(t *testing.T) {
 
 // Ten nodes in a line, of which each joins before the one ahead of it has the stream.
 func TestLongChain(t *testing.T) {
-	wantAll(t, run(t, uncapped(sim.Chain(10)).Until(20*time.Second)))
+	wantAll(t, run(t, uncapped(sim.Shipped("chain", 10)).Until(20*time.Second)))
 }
 
 // Where there is upload enough, and where every mechanism is at work: nothing lost, 5 % lost, 10 % lost in bursts, the
@@ -97,11 +106,11 @@ func TestEnoughUpload(t *testing.T) {
 		scenario sim.Scenario
 		onTime   float64
 	}{
-		{sim.Static(30).Until(25 * time.Second), 1},
-		{sim.Loss(30).Until(30 * time.Second), 0.995},
-		{sim.Burst(20).Until(30 * time.Second), 0.98},
-		{sim.Heads(30).Until(30 * time.Second), 0.98},
-		{sim.Leave(30).Until(30 * time.Second), 0.999},
+		{sim.Shipped("static", 30).Until(25 * time.Second), 1},
+		{sim.Shipped("loss", 30).Until(30 * time.Second), 0.995},
+		{sim.Shipped("burst", 20).Until(30 * time.Second), 0.98},
+		{sim.Shipped("heads", 30).Until(30 * time.Second), 0.98},
+		{sim.Shipped("leave", 30).Until(30 * time.Second), 0.999},
 	} {
 		t.Run(c.scenario.Name, func(t *testing.T) {
 			r := run(t, uncapped(c.scenario))
@@ -125,12 +134,12 @@ func TestLittleUpload(t *testing.T) {
 		scenario sim.Scenario
 		floor    float64
 	}{
-		{sim.Static(30).Until(25 * time.Second), 0.98},
-		{sim.Loss(30).Until(30 * time.Second), 0.80},
-		{sim.Leave(30).Until(30 * time.Second), 0.80},
+		{sim.Shipped("static", 30).Until(25 * time.Second), 0.98},
+		{sim.Shipped("loss", 30).Until(30 * time.Second), 0.80},
+		{sim.Shipped("leave", 30).Until(30 * time.Second), 0.80},
 	} {
 		t.Run(c.scenario.Name, func(t *testing.T) {
-			if r := run(t, c.scenario); r.OnTimeMean < c.floor {
+			if r := run(t, atOnce(c.scenario)); r.OnTimeMean < c.floor {
 				t.Errorf("%.5f of the chunks on time, want %.3f\nrepeat it with: %s", r.OnTimeMean, c.floor, r.Repeat)
 			}
 		})
@@ -139,19 +148,21 @@ func TestLittleUpload(t *testing.T) {
 
 // The source begins a new epoch, then vanishes for two seconds and comes back under the same key.
 func TestRestart(t *testing.T) {
-	r := run(t, uncapped(sim.Restart(20)).Until(45*time.Second))
+	r := run(t, uncapped(sim.Shipped("restart", 20)).Until(45*time.Second))
 	if r.OnTimeMean < 0.99 {
 		t.Errorf("%.5f of the chunks on time, want 0.99", r.OnTimeMean)
 	}
 }
 
-func TestPartition(t *testing.T) { run(t, uncapped(sim.Partition(24)).Until(40*time.Second)) }
+func TestPartition(t *testing.T) {
+	run(t, uncapped(sim.Shipped("partition", 24)).Until(40*time.Second))
+}
 
 // Liars of all kinds together, a fifth of everybody, who come first and take what the source gives: nothing altered is
 // played or forwarded (the checkers see to it). That everybody hears everything all the same needs positions, which come with
 // a later issue.
 func TestHostile(t *testing.T) {
-	if r := run(t, uncapped(sim.Hostile(30)).Until(20*time.Second)); r.Lies == 0 || r.Checked == 0 {
+	if r := run(t, uncapped(sim.Shipped("hostile", 30)).Until(20*time.Second)); r.Lies == 0 || r.Checked == 0 {
 		t.Errorf("%d lies, %d chunks checked; want some", r.Lies, r.Checked)
 	}
 }
@@ -162,7 +173,7 @@ func TestHostileKinds(t *testing.T) {
 		"alter": sim.HostileAlter, "replay": sim.HostileReplay, "forge": sim.HostileForge, "map": sim.HostileMap, "storm": sim.HostileStorm,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := uncapped(sim.Static(25)).Until(20 * time.Second)
+			s := atOnce(uncapped(sim.Shipped("static", 25))).Until(20 * time.Second)
 			for i := range s.Groups {
 				s.Groups[i].Permille = s.Groups[i].Permille * 8 / 10
 			}
@@ -182,7 +193,7 @@ func TestHostileKinds(t *testing.T) {
 }
 
 func TestEnd(t *testing.T) {
-	s := sim.Static(10).Until(25 * time.Second)
+	s := sim.Shipped("static", 10).Until(25 * time.Second)
 	s.Faults = []sim.Fault{{At: 15 * time.Second, Kind: sim.FaultEnd}}
 	r := run(t, s)
 	if r.OnTimeMean < 0.99 {
@@ -195,7 +206,7 @@ func TestEnd(t *testing.T) {
 
 // A source that can feed one listener sends the others on.
 func TestFullSource(t *testing.T) {
-	s := sim.Static(12).Until(25 * time.Second)
+	s := sim.Shipped("static", 12).Until(25 * time.Second)
 	s.Source.UploadBPS = 200_000
 	for i := range s.Groups {
 		s.Groups[i].UploadBPS = 600_000
@@ -214,7 +225,7 @@ func TestFullSource(t *testing.T) {
 func TestBitrates(t *testing.T) {
 	for _, bps := range []int64{24_000, 320_000} {
 		t.Run(fmt.Sprint(bps), func(t *testing.T) {
-			s := sim.Chain(3).Until(20 * time.Second)
+			s := sim.Shipped("chain", 3).Until(20 * time.Second)
 			s.BitrateBPS = bps
 			s.Source.UploadBPS, s.Groups[0].UploadBPS = bps*3/2+64_000, bps*3/2+64_000
 			if r := run(t, s); r.OnTimeMean < 0.99 {
@@ -226,7 +237,7 @@ func TestBitrates(t *testing.T) {
 
 // The same seed gives the same trace, byte for byte, whatever the machine does; another seed another one.
 func TestDeterminism(t *testing.T) {
-	s := sim.Hostile(25).Until(12 * time.Second)
+	s := sim.Shipped("hostile", 25).Until(12 * time.Second)
 	s.Path.LossPPM = 30_000
 	s.Faults = []sim.Fault{{At: 8 * time.Second, Kind: sim.FaultCrash, Count: 2}}
 	trace := func(seed uint64, processors int) (string, []byte) {
@@ -270,7 +281,7 @@ func firstDifference(a, b []byte) int {
 // A checker that cannot fail is worth nothing: when what was published is remembered wrongly, listeners and forwarders
 // must be found out.
 func TestCheckersFindAlteredChunks(t *testing.T) {
-	s := uncapped(sim.Chain(3)).Until(12 * time.Second)
+	s := uncapped(sim.Shipped("chain", 3)).Until(12 * time.Second)
 	w, err := sim.New(s, sim.Options{Seed: 1, Sampled: func(w *sim.World) { w.CorruptNewest() }})
 	if err != nil {
 		t.Fatal(err)
@@ -301,19 +312,17 @@ func TestScenarioCheck(t *testing.T) {
 		{"fault after the end", func(s *sim.Scenario) { s.Faults = []sim.Fault{{At: s.Duration, For: 1}} }},
 		{"unknown group", func(s *sim.Scenario) { s.Faults = []sim.Fault{{Group: "nobody"}} }},
 	} {
-		s := sim.Static(10)
+		s := sim.Shipped("static", 10)
 		c.edit(&s)
 		if _, err := sim.New(s, sim.Options{}); err == nil {
 			t.Errorf("%s: accepted", c.name)
 		}
 	}
-	for _, b := range sim.Builtins() {
-		s := b.Make(50)
-		if s.Name != b.Name || s.About == "" {
-			t.Errorf("%s calls itself %q (%q)", b.Name, s.Name, s.About)
-		}
-		if err := s.Check(); err != nil {
-			t.Errorf("%s: %v", b.Name, err)
+	for _, name := range sim.Builtins() {
+		for _, nodes := range []int{1, 30, 100_000} {
+			if s := sim.Shipped(name, nodes); s.Name != name || s.About == "" || s.Nodes != nodes {
+				t.Errorf("%s for %d hosts calls itself %q (%q) for %d", name, nodes, s.Name, s.About, s.Nodes)
+			}
 		}
 	}
 }
