@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,27 +29,31 @@ type place struct {
 	name    string
 	kind    netlab.Kind
 	carrier bool // on top
+	mapped  bool // its router maps ports, and the node asks it to
 }
 
 // places are the rows and columns of the matrix.
 func places() []place {
-	list := []place{{"public", netlab.Public, false}}
+	list := []place{{name: "public", kind: netlab.Public}}
 	nats := []netlab.Kind{
 		netlab.FullCone, netlab.AddressRestricted, netlab.PortRestricted, netlab.SymmetricSequential, netlab.SymmetricRandom,
 	}
 	for _, k := range nats {
-		list = append(list, place{k.String(), k, false})
+		list = append(list, place{name: k.String(), kind: k})
 	}
 	for _, k := range nats {
-		list = append(list, place{"carrier over " + k.String(), k, true})
+		list = append(list, place{name: "carrier over " + k.String(), kind: k, carrier: true})
 	}
-	return append(list, place{netlab.IPv6Stateful.String(), netlab.IPv6Stateful, false}, place{netlab.DualStack.String(), netlab.DualStack, false})
+	for _, k := range []netlab.Kind{netlab.IPv6Stateful, netlab.DualStack} {
+		list = append(list, place{name: k.String(), kind: k})
+	}
+	return list
 }
 
 // home builds such a place.
 func (p place) home(t *testing.T, n *netlab.Network, name string) *netlab.Home {
 	t.Helper()
-	c := netlab.HomeConfig{Kind: p.kind, Up: line}
+	c := netlab.HomeConfig{Kind: p.kind, Up: line, MapPorts: p.mapped}
 	if p.carrier {
 		c.Carrier = n.Carrier(t, name+" carrier", netlab.HomeConfig{Kind: carrierKind, Up: line})
 		c.Up = netlab.Line{}
@@ -66,6 +69,9 @@ var line = netlab.Line{Delay: 20 * time.Millisecond}
 
 // behaviour is what others see of it.
 func (p place) behaviour() netlab.Behaviour {
+	if p.mapped { // strangers get in at a port that does not change; TestMappedPorts
+		return netlab.Behaviour{}
+	}
 	if p.carrier {
 		return p.kind.Behaviour().Behind(carrierKind.Behaviour())
 	}
@@ -81,7 +87,11 @@ func (p pair) permitted() bool {
 	if !a.kind.HasIPv4() || !b.kind.HasIPv4() {
 		return false
 	}
-	return opens(a.behaviour(), b.behaviour()) || opens(b.behaviour(), a.behaviour())
+	is, asks := a.behaviour(), b.behaviour()
+	if b.mapped && b.kind.Behaviour().Mapping != netlab.EndpointIndependent {
+		asks = b.kind.Behaviour() // whoever asks does so from other ports than the mapped one
+	}
+	return opens(is, asks) || opens(asks, is)
 }
 
 // opens tells whether a can wait for b at a known address, having opened its filter for b.
@@ -266,20 +276,36 @@ func TestMatrix(t *testing.T) {
 	if !long {
 		t.Skip("LAB_LONG is not set; TestPairs is the short version")
 	}
-	runs := runsLong
+	var pairs []pair
+	for _, a := range places() {
+		for _, b := range places() {
+			pairs = append(pairs, pair{a, b})
+		}
+	}
+	runs := runsOf(t, runsLong)
+	results := meetAll(t, pairs, runs)
+	page := matrixPage(results, runs)
+	t.Log("\n" + page)
+	if err := os.WriteFile(filepath.Join("..", "..", "docs", "results", "nat.md"), []byte(page), 0o644); err != nil {
+		t.Error(err)
+	}
+}
+
+// runsOf is how many runs of each pair there shall be.
+func runsOf(t *testing.T, runs int) int {
+	t.Helper()
 	if s := os.Getenv("LAB_NAT_RUNS"); s != "" {
 		if _, err := fmt.Sscan(s, &runs); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var todo []pair
-	for range runs {
-		for _, a := range places() {
-			for _, b := range places() {
-				todo = append(todo, pair{a, b})
-			}
-		}
-	}
+	return runs
+}
+
+// meetAll lets each pair meet so many times, those first that are permitted to.
+func meetAll(t *testing.T, pairs []pair, runs int) map[pair][]meeting {
+	t.Helper()
+	todo := slices.Repeat(pairs, runs)
 	slices.SortStableFunc(todo, permittedFirst)
 	others := slices.IndexFunc(todo, func(p pair) bool { return !p.permitted() })
 	batches := slices.AppendSeq(slices.Collect(slices.Chunk(todo[:others], batchPairs)), slices.Chunk(todo[others:], batchPairs))
@@ -294,80 +320,5 @@ func TestMatrix(t *testing.T) {
 			}
 		})
 	}
-	page := matrixPage(results, runs)
-	t.Log("\n" + page)
-	if err := os.WriteFile(filepath.Join("..", "..", "docs", "results", "nat.md"), []byte(page), 0o644); err != nil {
-		t.Error(err)
-	}
-}
-
-// matrixPage is docs/results/nat.md.
-func matrixPage(results map[pair][]meeting, runs int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, `# Through NATs and firewalls
-
-A broadcaster behind one router (rows), a listener behind another (columns), %d public hosts in the world, round trips of 40 ms,
-%d runs of each pair, each with new nodes and new routers. [The lab](../lab.md) proves what each router does before. A cell says in
-how many runs the broadcaster fed the listener itself, of how many; **bold** where that has to be always, since the two may meet by
-RFC 4787 and by port prediction; there the public hosts carry no audio. The rest plays by way of others, or not at all: then there
-is a "silent" in the cell.
-
-`, worldHosts, runs)
-	b.WriteString("| |")
-	for i := range places() {
-		fmt.Fprintf(&b, " %d |", i+1)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(places())) + "\n")
-	var permitted, direct, all, silent int
-	var took, punching []time.Duration
-	var packets []uint64
-	for i, a := range places() {
-		fmt.Fprintf(&b, "| %d %s |", i+1, a.name)
-		for _, c := range places() {
-			cell := results[pair{a, c}]
-			met, mute := 0, 0
-			for _, m := range cell {
-				if m.direct {
-					met++
-					took, punching, packets = append(took, m.took), append(punching, m.punching), append(packets, m.packets)
-				}
-				if !m.audio {
-					mute++
-				}
-			}
-			text := fmt.Sprintf("%d/%d", met, len(cell))
-			if len(cell) > 0 && cell[0].permitted() {
-				permitted, direct = permitted+len(cell), direct+met
-				text = "**" + text + "**"
-			}
-			if mute > 0 {
-				text += fmt.Sprintf(" %d silent", mute)
-			}
-			all, silent = all+len(cell), silent+mute
-			fmt.Fprintf(&b, " %s |", text)
-		}
-		b.WriteString("\n")
-	}
-	slices.Sort(took)
-	slices.Sort(punching)
-	slices.Sort(packets)
-	fmt.Fprintf(&b, `
-| What | |
-|---|---|
-| permitted pairs that met | %d of %d runs |
-| pairs with audio | %d of %d runs |
-`, direct, permitted, all-silent, all)
-	if len(took) > 0 {
-		at := func(list []time.Duration, percent int) time.Duration {
-			return list[(len(list)-1)*percent/100].Round(time.Millisecond)
-		}
-		fmt.Fprintf(&b, `| from the listener's start to being fed by the broadcaster, median, 95th percentile, most | %v, %v, %v |
-| the same from the first packet between the two | %v, %v, %v |
-| IP packets between the two until then, median, 95th percentile, most | %d, %d, %d |
-`, at(took, 50), at(took, 95), at(took, 100), at(punching, 50), at(punching, 95), at(punching, 100),
-			packets[(len(packets)-1)/2], packets[(len(packets)-1)*95/100], packets[len(packets)-1])
-	}
-	fmt.Fprintf(&b, "\n%s, with `LAB_LONG=1 LAB_NAT_RUNS=%d go test -tags lab -timeout 3h -run '^TestMatrix$' -count 1 -v ./lab/nat/` as root on\n%s.\n",
-		time.Now().Format("2 January 2006"), runs, machine())
-	return b.String()
+	return results
 }

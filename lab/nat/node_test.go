@@ -91,11 +91,14 @@ func launch(t *testing.T, h *netlab.Host, name string, args ...string) *node {
 		Transport: &http.Transport{DialContext: h.Dial, DisableKeepAlives: true}, Timeout: 10 * time.Second,
 	}}
 	nd.Process = &netlab.Process{Name: name}
+	if home := h.Home(); home == nil || !home.MapsPorts() {
+		args = append(args, "--no-portmap")
+	}
 	if err := os.MkdirAll(nd.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	nd.args = append(append([]string{streamer}, args...), "--data-dir", filepath.Join(nd.dir, "data"), "--ready-file", nd.readyFile(),
-		"--no-open", "--no-lan", "--no-dht", "--no-portmap", "--log-level", "debug", "--http", "127.0.0.1:0", "--port", fmt.Sprint(nodePort))
+		"--no-open", "--no-lan", "--no-dht", "--log-level", "debug", "--http", "127.0.0.1:0", "--port", fmt.Sprint(nodePort))
 	nd.start(t)
 	t.Cleanup(func() { nd.keepStatus(t) })
 	return nd
@@ -132,13 +135,20 @@ func awaitReady(t *testing.T, nodes ...*node) {
 	}
 }
 
-// awaitStanding waits until a node that may be hidden knows how it is reached.
+// awaitStanding waits until a node that may be hidden knows how it is reached; behind a router that maps its port, until it
+// tells others of that one.
 func (nd *node) awaitStanding(t *testing.T) {
 	t.Helper()
 	awaitReady(t, nd)
+	home := nd.host.Home()
+	mapped := home != nil && home.MapsPorts()
 	await(t, 30*time.Second, nd.Name+" knows how it can be reached", func() bool {
 		var st status
-		return nd.get("/api/v1/status", &st) == nil && (st.NAT.Proxies > 0 || st.Reachability == "public")
+		if nd.get("/api/v1/status", &st) != nil {
+			return false
+		}
+		told := mapped && st.NAT.OutsideIPv4 != "" && st.NAT.OutsideIPv4 == st.Portmap.IPv4.External
+		return st.Reachability == "public" || st.NAT.Proxies > 0 && (told || !mapped)
 	})
 }
 
@@ -199,7 +209,12 @@ type status struct {
 		PortStep  int    `json:"port_step"`
 		Proxies   int    `json:"proxies"`
 		Clients   int    `json:"clients"`
+
+		OutsideIPv4 string `json:"outside_ipv4"`
 	} `json:"nat"`
+	Portmap struct {
+		IPv4 struct{ External string } `json:"ipv4"`
+	} `json:"portmap"`
 	Tuned []stationStatus `json:"tuned"`
 }
 

@@ -145,6 +145,35 @@ func (h *Home) renumberRouter() error {
 	return h.Router.readdress(h.only(addrs))
 }
 
+// Expire ends the lease of a host's addresses: it has none until Lease.
+func (h *Home) Expire(g *Host) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, ok := h.ports[g]; !ok {
+		return fmt.Errorf("home %s: host %s is not here", h.Name, g.Name)
+	}
+	g.mu.Lock()
+	old := h.public(g.addrs)
+	g.addrs = make([]netip.Addr, 2)
+	g.mu.Unlock()
+	h.net.router.forgetAddresses(old)
+	return g.Do(func() error { return runIP([]string{"addr flush dev " + g.device + " scope global"}) })
+}
+
+// Lease gives a host addresses on the LAN that it did not have before.
+func (h *Home) Lease(g *Host) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, ok := h.ports[g]; !ok {
+		return fmt.Errorf("home %s: host %s is not here", h.Name, g.Name)
+	}
+	addrs, err := h.nextAddresses()
+	if err != nil {
+		return err
+	}
+	return h.settle(g, addrs)
+}
+
 // Take moves a host of another home to this one, as a telephone that leaves its Wi-Fi: its addresses are this home's.
 func (h *Home) Take(g *Host) error {
 	from := g.Home()
