@@ -193,17 +193,22 @@ func (s *Station) othersHaveRoom(now mono.Time, p *peer) bool {
 	})
 }
 
-// affordableBacklog is how much of the past the spare upload brings to a newcomer within backlogTime.
-func (s *Station) affordableBacklog(classes uint16) time.Duration {
+// affordableBacklog is how much of the past the spare upload brings to a newcomer within backlogTime, or to a node that was cut off
+// within resumeTime.
+func (s *Station) affordableBacklog(classes uint16, cutOff bool) time.Duration {
+	span, within := backlogSpan, backlogTime
+	if cutOff {
+		span, within = resumeSpan, resumeTime
+	}
 	spare := s.host.SpareUpload() / int64(1+len(s.cursors))
 	need := max(1, s.classBPS()*int64(bits.OnesCount16(classes)))
 	switch {
 	case spare < need:
 		return 0 // what is live comes first; the newcomer begins with that
-	case spare/need >= int64(backlogSpan/backlogTime):
-		return backlogSpan
+	case spare/need >= int64(span/within):
+		return span
 	}
-	return backlogTime * time.Duration(spare*100/need) / 100
+	return within * time.Duration(spare*100/need) / 100
 }
 
 // backlogStart is where the backlog that w asks for begins.
@@ -212,7 +217,7 @@ func (s *Station) backlogStart(w wire.Want, classes uint16) (*epoch, uint32) {
 	if e == nil || !e.placed {
 		return nil, 0
 	}
-	from := e.since(min(time.Duration(w.Back)*time.Millisecond, s.affordableBacklog(classes)))
+	from := e.since(min(time.Duration(w.Back)*time.Millisecond, s.affordableBacklog(classes, w.Orphan && w.Epoch != 0)))
 	if old := s.epochFor(w.Epoch); w.Epoch != 0 && old != nil && old.placed {
 		if old == e {
 			return e, max(from, w.From)

@@ -53,3 +53,62 @@ func TestSourceSlept(t *testing.T) {
 		}
 	}
 }
+
+// A node that was cut off gets more of the past than a newcomer, within the same limits of upload.
+func TestBacklogOfTheCutOff(t *testing.T) {
+	const rate = 128_000 * 115 / 100
+	for _, c := range []struct {
+		name   string
+		upload int64
+		want   wire.Want
+		back   time.Duration // that is given
+	}{
+		{"newcomer", 20 * rate, wire.Want{Back: 6000}, 3 * time.Second},
+		{"cut off", 20 * rate, wire.Want{Orphan: true, Epoch: epoch, Back: 6000}, 6 * time.Second},
+		{"cut off for long", 20 * rate, wire.Want{Orphan: true, Epoch: epoch, Back: 60_000}, 8 * time.Second},
+		{"cut off for a moment", 20 * rate, wire.Want{Orphan: true, Epoch: epoch, From: 312, Back: 6000}, 1260 * time.Millisecond},
+		{"little upload", 5 * rate / 2, wire.Want{Orphan: true, Epoch: epoch, Back: 6000}, 3 * time.Second},
+		{"less upload", 3 * rate / 2, wire.Want{Orphan: true, Epoch: epoch, Back: 6000}, 0},
+	} {
+		r := newRig(t, mesh.Source, c.upload)
+		r.s.Begin(r.now, epoch, 128_000, &r.out)
+		for seq := range uint32(333) {
+			kind := uint8(0)
+			if seq == 0 {
+				kind = 1
+			}
+			r.s.Publish(r.now, kind, time.Duration(seq)*chunkSpan, chunkSpan, chunkData(epoch, seq), &r.out)
+			r.run(chunkSpan)
+		}
+		r.meet(1)
+		c.want.Channel, c.want.Classes, c.want.Manifests, c.want.Backlog = 1, 0xffff, true, true
+		g := r.want(1, c.want)
+		next := r.want(1, wire.Want{Channel: 1, Token: 2, Classes: 0xffff, Manifests: true}).From
+		if back := time.Duration(next-g.From) * chunkSpan; (back - c.back).Abs() > 8*chunkSpan {
+			t.Errorf("%s: %v of the past, want %v", c.name, back, c.back)
+		}
+	}
+}
+
+// A node that heard nothing for some seconds asks for as much as may still be played.
+func TestCutOffAsksForItsDelay(t *testing.T) {
+	r := newRig(t, mesh.Listener, 0)
+	r.feedFrom(1, epoch, 0)
+	media := func(m *wire.Manifest) { m.Wall -= 3000 } // the backlog's first chunk is 3 s old
+	r.from(1, r.manifest(epoch, 0, 4, media))
+	r.chunks(1, epoch, 0, 1, 2, 3)
+	for seq := uint32(4); seq < 60; seq += 4 {
+		r.from(1, r.manifest(epoch, seq, 4))
+		r.chunks(1, epoch, seq, seq+1, seq+2, seq+3)
+		r.run(4 * chunkSpan)
+	}
+	r.run(4 * time.Second)
+	r.s.PeerDown(r.now, 1, &r.out)
+	r.collect()
+	r.s.PeerUp(r.now, 2, nodeID(2), addrOf(2), &r.out)
+	r.meet(2)
+	w, ok := r.lastWant(2)
+	if !ok || !w.Backlog || !w.Orphan || w.Epoch != epoch || w.From != 60 || w.Back < 5500 || w.Back > 6500 {
+		t.Errorf("asked for %+v", w)
+	}
+}

@@ -76,8 +76,10 @@ const (
 	partnersWanted   = 6
 	partnersMax      = 16 // neither parents nor children
 	backlogSpan      = 3 * time.Second
-	backlogTime      = time.Second // in which a newcomer should have its backlog
-	backlogSpeed     = 4           // times the rate of the stream
+	backlogTime      = time.Second     // in which a newcomer should have its backlog
+	resumeSpan       = 8 * time.Second // likewise for a node that plays, and was cut off
+	resumeTime       = 2 * time.Second
+	backlogSpeed     = 4 // times the rate of the stream
 	playDelay        = 3 * time.Second
 	haveToParents    = 1500 * time.Millisecond
 	haveToPartners   = 3 * time.Second

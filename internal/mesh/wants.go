@@ -25,7 +25,7 @@ const (
 // lost a parent now, because NACK brings what is missing; after a long interruption where the interruption began.
 func (s *Station) wantFor(now mono.Time) wire.Want {
 	w := wire.Want{Orphan: s.play.begun || s.play.orphanSince != 0 && now.Sub(s.play.orphanSince) > orphanAfter}
-	e := s.newest()
+	e, back := s.newest(), backlogSpan
 	switch {
 	case e == nil || !e.placed || e.newest == nil:
 		w.Backlog, w.Headers = true, true
@@ -34,8 +34,9 @@ func (s *Station) wantFor(now mono.Time) wire.Want {
 		w.Backlog, w.Headers, w.Epoch, w.From = true, !e.headComplete(), e.num, s.playFrontier(e)
 	case now.Sub(s.timers.progress) > resumeAfter:
 		w.Backlog, w.Epoch, w.From = true, e.num, e.next
+		back = max(back, min(time.Duration(s.play.offset-s.play.arrival), resumeSpan)) // what is older comes too late
 	}
-	w.Back = uint16(backlogSpan / time.Millisecond)
+	w.Back = uint16(back / time.Millisecond)
 	return w
 }
 
