@@ -12,8 +12,9 @@ import (
 	"streamer/internal/node"
 )
 
-// localEvery is how often the machine's addresses are looked at: a laptop that changes networks plays on from the buffer.
-const localEvery = 3 * time.Second
+// localEvery is how often the machine's addresses are looked at: a laptop that changes networks plays on from the buffer, and whoever
+// it feeds finds it again.
+const localEvery = time.Second
 
 // runLocal tells the node where this machine is, whenever that changes, until ctx ends.
 func (d *discovery) runLocal(ctx context.Context) {

@@ -47,6 +47,9 @@ const sharedAfter = 30 * time.Second
 // setLocal takes the node's addresses and networks.
 func (n *Node) setLocal(now mono.Time, c LocalCommand) {
 	l := &n.local
+	if l.known && !slices.Equal(l.addrs, c.Addrs[:min(len(c.Addrs), LocalMax)]) {
+		n.tellMoved()
+	}
 	l.known = true
 	l.addrs = append(l.addrs[:0], c.Addrs[:min(len(c.Addrs), LocalMax)]...)
 	n.meeting.reach.Observer().SetLocal(now, l.addrs, c.Port)
@@ -59,6 +62,14 @@ func (n *Node) setLocal(now mono.Time, c LocalCommand) {
 	l.hosts = slices.DeleteFunc(l.hosts, func(h wire.Host) bool { return !l.near(h.Addr.Addr()) })
 	for _, st := range n.stations {
 		st.LocalChanged()
+	}
+}
+
+// tellMoved has all peers hear this node from its new address at once: those that it sends nothing else, as its proxies, would go on
+// telling others of the old one.
+func (n *Node) tellMoved() {
+	for id := range n.links.All() {
+		n.pending(id).ping = true
 	}
 }
 

@@ -250,6 +250,21 @@ func TestMappedEntryPoint(t *testing.T) {
 	}
 }
 
+// All peers hear a node whose machine has got other addresses, at once.
+func TestMovedTellsPeers(t *testing.T) {
+	r := newRegion(t)
+	r.open(8)
+	a := r.add(true)
+	r.run(r.now.Add(40 * time.Second))
+	for i, want := range []int{a.Status(r.now).Peers, 0} {
+		clear(r.sent)
+		r.command(a, node.LocalCommand{Addrs: []netip.Addr{netip.MustParseAddr("192.168.1.7")}, Port: a.addr.Port()})
+		if len(r.sent) != want {
+			t.Errorf("%d: %d peers of %d hear it", i, len(r.sent), want)
+		}
+	}
+}
+
 // Links that nobody needs are let go: those that were dialled for a station that is left, and those of hosts that were tried as
 // proxies. What remains are the proxies'.
 func TestLinksAreReleased(t *testing.T) {
