@@ -248,7 +248,7 @@ func (s *Station) sendHeaders(p *peer, out *Output) {
 			out.send(Send{Priority: Push, Manifest: true, Epoch: e.num, Seq: sl.m.First, Data: sl.m.raw})
 			out.addPeer(p.id)
 		}
-		out.send(Send{Priority: Push, Epoch: e.num, Seq: seq, Data: sl.data})
+		out.send(Send{Priority: Push, Epoch: e.num, Seq: seq, Data: *sl.data})
 		out.addPeer(p.id)
 	}
 	from := p.child.pos

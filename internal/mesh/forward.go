@@ -188,7 +188,7 @@ func (s *Station) stepCursor(now mono.Time, p *peer, out *Output) {
 	if sl.data == nil || c.mask&(1<<(seq%wire.Classes)) == 0 {
 		return
 	}
-	out.send(Send{Priority: Backlog, Epoch: e.num, Seq: seq, Data: sl.data})
+	out.send(Send{Priority: Backlog, Epoch: e.num, Seq: seq, Data: *sl.data})
 	out.addPeer(p.id)
 	every := e.chunkInterval() * wire.Classes / time.Duration(bits.OnesCount16(c.mask))
 	c.cursorAt = max(c.cursorAt, now.Add(-every)).Add(every / backlogSpeed)

@@ -258,7 +258,7 @@ func (s *Station) chunkNotice(out *Output, e *epoch, seq uint32, sl *slot) {
 		s.play.event = seq
 	}
 	s.notice(out, Notice{Kind: NoticeChunk, Epoch: e.num, Seq: seq, Chunk: sl.m.Kinds[i], Start: sl.m.Media + sl.m.offset(i),
-		Duration: sl.m.Duration / time.Duration(sl.m.N), Data: sl.data})
+		Duration: sl.m.Duration / time.Duration(sl.m.N), Data: *sl.data})
 }
 
 // notice gives the application a notice; a relay has no application.

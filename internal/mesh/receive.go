@@ -111,8 +111,8 @@ func (s *Station) handleManifest(now mono.Time, p *peer, m *wire.Manifest, raw [
 		}
 		return
 	}
-	var ok bool
-	if ok, s.scratch = wire.VerifyManifest(s.cfg.Station, raw, s.scratch); !ok {
+	verified := s.verify(m, raw)
+	if verified == nil {
 		s.counts.Forged++
 		out.Hostile = append(out.Hostile, p.id)
 		return
@@ -127,7 +127,21 @@ func (s *Station) handleManifest(now mono.Time, p *peer, m *wire.Manifest, raw [
 	if p == s.manifests {
 		p.owedManifests = 0
 	}
-	s.accept(now, e, &manifest{Manifest: *m, raw: bytes.Clone(raw)}, p, out)
+	s.accept(now, e, verified, p, out)
+}
+
+// verify returns a manifest to keep, or nil when the station did not sign it.
+func (s *Station) verify(m *wire.Manifest, raw []byte) *manifest {
+	if kept := s.cfg.Shelf.manifest(s.cfg.Station, m, raw); kept != nil {
+		return kept
+	}
+	var ok bool
+	if ok, s.scratch = wire.VerifyManifest(s.cfg.Station, raw, s.scratch); !ok {
+		return nil
+	}
+	kept := &manifest{Manifest: *m, raw: bytes.Clone(raw)}
+	s.cfg.Shelf.putManifest(s.cfg.Station, kept)
+	return kept
 }
 
 // knows reports whether this very manifest has been taken before.
@@ -271,7 +285,8 @@ func (s *Station) handleChunk(now mono.Time, p *peer, m wire.Chunk, out *Output)
 		s.junk(now, p, out)
 		return
 	}
-	if wire.HashChunk(m.Data) != sl.m.Hashes[m.Seq-sl.m.First] {
+	data := s.cfg.Shelf.verified(m.Data, sl.m.Hashes[m.Seq-sl.m.First])
+	if data == nil {
 		s.counts.Polluted++
 		if !ambiguous {
 			out.Hostile = append(out.Hostile, p.id)
@@ -279,18 +294,18 @@ func (s *Station) handleChunk(now mono.Time, p *peer, m wire.Chunk, out *Output)
 		return
 	}
 	p.unanswered = 0
-	s.store(now, e, m.Seq, bytes.Clone(m.Data), p, out)
+	s.store(now, e, m.Seq, data, p, out)
 }
 
 // store takes a verified chunk: to the subscribers, to those who asked for it, to the application.
-func (s *Station) store(now mono.Time, e *epoch, seq uint32, data []byte, from *peer, out *Output) {
+func (s *Station) store(now mono.Time, e *epoch, seq uint32, data *[]byte, from *peer, out *Output) {
 	s.counts.Received++
-	s.counts.PayloadIn += uint64(len(data))
+	s.counts.PayloadIn += uint64(len(*data))
 	if s.forgetMiss(e, seq) {
 		s.counts.Repaired++
 	}
 	e.fill(seq, data)
-	s.pushChunk(now, e, seq, data, from, out)
+	s.pushChunk(now, e, seq, *data, from, out)
 	s.deliver(now, out)
 }
 

@@ -45,12 +45,12 @@ func (s *Station) serve(now mono.Time, p *peer, e *epoch, seq uint32, out *Outpu
 	if c := &p.child; c.mask&(1<<(seq%wire.Classes)) != 0 && c.covers(e, seq) {
 		return // its backlog comes to it
 	}
-	if !p.spendRepair(now, len(sl.data), s.rateBPS()) {
+	if !p.spendRepair(now, len(*sl.data), s.rateBPS()) {
 		s.counts.NacksRefused++
 		return
 	}
 	s.counts.NacksServed++
-	out.send(Send{Priority: Repair, Epoch: e.num, Seq: seq, Data: sl.data})
+	out.send(Send{Priority: Repair, Epoch: e.num, Seq: seq, Data: *sl.data})
 	out.addPeer(p.id)
 }
 

@@ -109,9 +109,9 @@ func (s *Station) seal(now mono.Time, out *Output) {
 	chunks := src.pending
 	src.pending, src.span = nil, 0
 	s.accept(now, e, m, nil, out)
-	for i, c := range chunks {
+	for i := range chunks {
 		seq := m.First + uint32(i)
-		e.fill(seq, c.data)
+		e.fill(seq, &chunks[i].data)
 		src.release = append(src.release, release{now.Add(m.releaseAfter(i)), e, seq})
 	}
 	s.trim()
@@ -143,7 +143,7 @@ func (s *Station) releaseDue(now mono.Time, out *Output) {
 	for ; n < len(src.release) && src.release[n].at <= now; n++ {
 		r := src.release[n]
 		if sl := r.epoch.at(r.seq); sl != nil && sl.data != nil {
-			s.pushChunk(now, r.epoch, r.seq, sl.data, nil, out)
+			s.pushChunk(now, r.epoch, r.seq, *sl.data, nil, out)
 		}
 	}
 	if n > 0 {

@@ -64,6 +64,7 @@ type Config struct {
 	Rand    *rand.Rand
 	Host    Host
 	Hints   []netip.AddrPort // where to ask first
+	Shelf   *Shelf           // nil: the node is alone in its process
 }
 
 // Limits and timing. The reasons are in docs/protocol/stations.md.

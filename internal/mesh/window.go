@@ -42,7 +42,7 @@ func (m *manifest) releaseTime(i int) int64 {
 // A slot is what is known of one chunk: nothing, its manifest, or both manifest and data.
 type slot struct {
 	m    *manifest
-	data []byte
+	data *[]byte // nobody changes it
 }
 
 func (sl *slot) missing() bool { return sl.m != nil && sl.data == nil }
@@ -128,7 +128,9 @@ func (e *epoch) dropTo(seq uint32) {
 		if sl.m == nil {
 			e.unknown--
 		}
-		e.bytes -= len(sl.data)
+		if sl.data != nil {
+			e.bytes -= len(*sl.data)
+		}
 		*sl = slot{}
 	}
 	if e.base < seq {
@@ -194,10 +196,10 @@ func (e *epoch) growHead(n int) {
 }
 
 // fill stores verified data of seq wherever the chunk is kept.
-func (e *epoch) fill(seq uint32, data []byte) {
+func (e *epoch) fill(seq uint32, data *[]byte) {
 	if sl := e.at(seq); sl != nil && sl.m != nil {
 		sl.data = data
-		e.bytes += len(data)
+		e.bytes += len(*data)
 	}
 	if int64(seq) < int64(len(e.head)) {
 		e.head[seq].data = data

@@ -11,6 +11,7 @@ import (
 	"streamer/internal/gossip"
 	"streamer/internal/identity"
 	"streamer/internal/link"
+	"streamer/internal/mesh"
 	"streamer/internal/reach"
 	"streamer/internal/wire"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	Secrets   io.Reader   // ephemeral keys, cookies; must never fail
 	UploadBPS int64       // hard cap on everything sent, bit/s of IP packets; 0 gives nothing; UploadAuto measures
 
+	Shelf  *mesh.Shelf // of a driver of many nodes; nil: this one is alone
 	Reach  ReachConfig
 	Gossip *GossipConfig // nil: this node neither asks for hosts and stations nor answers
 

@@ -92,6 +92,9 @@ func (w *World) CorruptNewest() {
 	p.Data[0] ^= 1
 }
 
+// Unshare has each node verify and keep everything for itself.
+func (w *World) Unshare() { w.shelf = nil }
+
 // Dump logs the state of every host.
 func (w *World) Dump(logf func(string, ...any)) {
 	for i := range w.hosts {

@@ -75,6 +75,7 @@ func (w *World) start(h *host) {
 		Secrets:   secrets{newSource(w.seed, streamSecrets, life)},
 		UploadBPS: h.group.UploadBPS,
 		Gossip:    w.gossips(life),
+		Shelf:     w.shelf,
 		Reach:     node.ReachConfig{Carries: true},
 	}
 	h.id = cfg.Key.Public()

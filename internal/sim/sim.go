@@ -19,6 +19,7 @@ import (
 
 	"streamer/internal/codec"
 	"streamer/internal/identity"
+	"streamer/internal/mesh"
 	"streamer/internal/mono"
 	"streamer/internal/node"
 )
@@ -73,6 +74,7 @@ type World struct {
 	timers    uint64
 	manifests map[uint64][]byte // that honest nodes forwarded and that are right, by epoch and first chunk
 	scratch   []byte
+	shelf     *mesh.Shelf // what all nodes have verified
 	heapStart uint64
 }
 
@@ -96,6 +98,7 @@ func New(s Scenario, o Options) (*World, error) {
 		net:       network{path: s.Path},
 		byID:      make(map[identity.NodeID]int32, s.Nodes+1),
 		manifests: map[uint64][]byte{},
+		shelf:     &mesh.Shelf{},
 		trace:     newTrace(o.Trace),
 		station:   identity.NewStationKey(seed32(newSource(o.Seed, streamStation, 0))),
 		epoch:     uint32(wallOrigin / 1000),

@@ -268,6 +268,32 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
+// That nodes share what they have verified saves time and memory, and changes nothing, whatever liars send.
+func TestSharing(t *testing.T) {
+	trace := func(share bool) string {
+		s := sim.Shipped("hostile", 25).Until(12 * time.Second)
+		s.Path.LossPPM = 30_000
+		w, err := sim.New(s, sim.Options{Seed: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !share {
+			w.Unshare()
+		}
+		r, err := w.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Lies == 0 {
+			t.Error("nobody lied")
+		}
+		return r.Trace
+	}
+	if with, without := trace(true), trace(false); with != without {
+		t.Errorf("nodes that share give the trace %s, nodes that do not %s", with, without)
+	}
+}
+
 func firstDifference(a, b []byte) int {
 	x, y := bytes.Split(a, []byte("\n")), bytes.Split(b, []byte("\n"))
 	for i := range x {

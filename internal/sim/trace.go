@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"hash/crc32"
 	"hash/fnv"
 	"io"
 	"net/netip"
@@ -17,8 +18,8 @@ import (
 	"streamer/internal/node"
 )
 
-// A trace is the record of a run: a running SHA-256 of every call and everything that came out, and, when somebody wants to
-// read it, a JSON line for each. Equal runs have equal traces, byte for byte.
+// A trace is the record of a run: a running SHA-256 of every call and everything that came out (of bytes, their length and CRC-32C),
+// and, when somebody wants to read it, a JSON line for each. Equal runs have equal traces, byte for byte.
 type trace struct {
 	sum   hash.Hash
 	buf   []byte
@@ -67,9 +68,12 @@ func (t *trace) addr(a netip.AddrPort) {
 
 func (t *trace) end(data []byte) {
 	t.buf = binary.BigEndian.AppendUint32(t.buf, uint32(len(data)))
+	t.buf = binary.BigEndian.AppendUint32(t.buf, crc32.Checksum(data, castagnoli))
 	t.sum.Write(t.buf)
-	t.sum.Write(data)
 }
+
+// castagnoli is the polynomial that processors compute.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // datagram records a HandleDatagram. Its bytes are in the sum since they were sent.
 func (t *trace) datagram(now mono.Time, host int32, p *packet) {
