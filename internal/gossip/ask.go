@@ -15,12 +15,15 @@ import (
 // recordsInAsk is how many rumours an ask of the usual size carries; one of full size carries what fits.
 const recordsInAsk = 2
 
+// firstAnswers is how many full answers a node gets that carries audio from the beginning.
+const firstAnswers = 3
+
 // askSomebody asks the next host: anchors, seeds and tests first, then one of the station that is looked for, or a random
 // one, tried or untried alike.
 func (g *Gossip) askSomebody(now mono.Time, out *Output) {
 	sec := g.second(now)
 	var flags pendingFlags
-	if g.behind > 0 {
+	if g.behind > 0 && (!g.busy || g.hungry || g.counts.AnswersReceived < firstAnswers) {
 		flags = pendingFull
 	}
 	for len(g.first) > 0 {
@@ -328,6 +331,9 @@ func (g *Gossip) plan(now mono.Time, p pending, i int, a *wire.Answer, fresh int
 		more = h.flags&hostEmpty == 0
 	}
 	recent := p.flags & pendingRecent
+	if p.flags&pendingFull == 0 && recent == 0 && !more && g.busy && g.behind > 0 {
+		g.behind-- // while the node carries audio small asks see whether there is more
+	}
 	if p.flags&pendingFull != 0 && recent == 0 {
 		// That there is more is believed of those who brought something.
 		if g.hungry = more && fresh > 0; g.hungry {

@@ -47,7 +47,13 @@ func TestRates(t *testing.T) {
 	}
 	near("warm", perSecond(time.Minute), 2)
 	n.SetBusy(true)
-	near("busy", perSecond(2*time.Minute), 0.5)
+	near("busy and quiet", perSecond(4*time.Minute), 0.2)
+	stations = 1
+	for limit := r.now.Add(time.Minute); stations > 0 && r.now < limit; {
+		r.run(100 * time.Millisecond)
+	}
+	r.run(5 * time.Second) // the next ask is set already
+	near("busy", perSecond(15*time.Second), 0.5)
 	n.SetBusy(false)
 	r.run(30 * time.Minute)
 	near("idle", perSecond(time.Minute), 1)

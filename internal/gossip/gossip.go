@@ -48,6 +48,8 @@ const (
 	findEager       = 15 * time.Second
 	idleAfter       = 2 * time.Minute // without news, of new nodes also without new hosts; then asks are half as frequent
 	busyTimes       = 4               // less frequent while the node carries audio, whose line it is
+	quietTimes      = 10              // and then after quietAfter without news and new hosts
+	quietAfter      = 20 * time.Second
 	sweepEvery      = 10 * time.Second
 
 	warmAnswerBytes   = 110 // two IPv4 hosts, two tags
@@ -58,6 +60,7 @@ const (
 	coldHosts         = 16
 	fewHosts          = 32               // with fewer that answer a node wants more at once
 	lonelyFor         = 20 * time.Second // after it last heard of another host
+	lonelyBusy        = 5 * time.Second  // the same while it carries audio
 )
 
 // Limits of this implementation.
@@ -328,9 +331,12 @@ func (g *Gossip) interval(now mono.Time) time.Duration {
 	switch {
 	case g.hungry:
 		d = min(d, hungryEvery)
+	case g.busy && g.cold(now): // small asks, as often as usual, until one finds that there is more
 	case g.cold(now):
 		d = min(d, coldEvery)
 	case len(g.rumours) > 0: // they are few, and soon over
+	case g.busy && now.Sub(g.news) > quietAfter && now.Sub(g.met) > quietAfter:
+		d *= quietTimes
 	case g.busy:
 		d *= busyTimes
 	case now.Sub(g.news) > idleAfter && (!g.young(g.second(now)) || now.Sub(g.met) > idleAfter):
@@ -352,7 +358,11 @@ func (g *Gossip) cold(now mono.Time) bool {
 
 // lonely reports whether few hosts answer although there are more: in a small network nobody is.
 func (g *Gossip) lonely(now mono.Time) bool {
-	return g.hosts.fresh < fewHosts && now.Sub(g.met) < lonelyFor
+	wait := lonelyFor
+	if g.busy {
+		wait = lonelyBusy
+	}
+	return g.hosts.fresh < fewHosts && now.Sub(g.met) < wait
 }
 
 // sweep forgets what is old.

@@ -36,12 +36,13 @@ type discovery struct {
 // reviewEvery is how often the node looks which stations need peers and what others are told of it.
 const reviewEvery = 500 * time.Millisecond
 
-// While a node with a cap carries audio, asks and answers get a thirty-second of it, of 8 kbit/s at least.
+// While a node with a cap carries audio, asks and answers get a thirty-second of it, of 4 kbit/s at least.
 const (
 	gossipShare     = 32
-	gossipCapMin    = 256_000
+	gossipCapMin    = 128_000
 	gossipBurst     = 8 << 10 // bytes
 	gossipBurstSpan = 30      // seconds' worth of bytes, where that is less
+	gossipAnswers   = 2       // one part of so many of that is for answers alone: or all would ask, and nobody answer
 	exchangeAround  = 100     // bytes around an ask or an answer, IP and all
 )
 
@@ -56,8 +57,19 @@ func (n *Node) gossipRate(now mono.Time) int64 {
 	return 0
 }
 
-// mayGossip reports whether the upload allows an ask or an answer now, and otherwise when.
-func (n *Node) mayGossip(now mono.Time) (bool, mono.Time) {
+// mayAnswer reports whether the upload allows an answer now.
+func (n *Node) mayAnswer(now mono.Time) bool {
+	may, _ := n.mayGossip(now, 0)
+	return may
+}
+
+// mayAskOthers reports whether the upload allows an ask now, and otherwise when.
+func (n *Node) mayAskOthers(now mono.Time) (bool, mono.Time) {
+	return n.mayGossip(now, min(gossipBurst, n.gossipRate(now)*gossipBurstSpan)/gossipAnswers)
+}
+
+// mayGossip reports whether more than spare bytes are left, and otherwise when there will be.
+func (n *Node) mayGossip(now mono.Time, spare int64) (bool, mono.Time) {
 	d := &n.finder
 	rate := n.gossipRate(now)
 	if rate == 0 {
@@ -67,10 +79,10 @@ func (n *Node) mayGossip(now mono.Time) (bool, mono.Time) {
 	if earned := int64(now.Sub(d.filled)/time.Millisecond) * rate / 1000; earned > 0 {
 		d.tokens, d.filled = min(gossipBurst, rate*gossipBurstSpan, d.tokens+earned), now
 	}
-	if d.tokens > 0 {
+	if d.tokens > spare {
 		return true, now
 	}
-	return false, now.Add(time.Duration(1-d.tokens) * time.Second / time.Duration(rate)).Add(time.Millisecond)
+	return false, now.Add(time.Duration(1+spare-d.tokens) * time.Second / time.Duration(rate)).Add(time.Millisecond)
 }
 
 func (n *Node) initDiscovery(now mono.Time) {
@@ -104,7 +116,7 @@ func (n *Node) runDiscovery(now mono.Time, out *Output) {
 	}
 	if now >= d.gossip.Deadline() && now >= d.paused {
 		var may bool
-		if may, d.paused = n.mayGossip(now); may {
+		if may, d.paused = n.mayAskOthers(now); may {
 			d.gossip.Advance(now, &d.out)
 		}
 	}
@@ -148,7 +160,7 @@ func (n *Node) handleExchanges(now mono.Time, out *Output) {
 		}
 		switch ev.Kind {
 		case link.ExchangeAsked:
-			if may, _ := n.mayGossip(now); !may {
+			if !n.mayAnswer(now) {
 				continue // whoever asks asks somebody else
 			}
 			if answer := d.gossip.HandleAsk(now, ev.From, ev.Payload, ev.Room, &d.out); answer != nil {
