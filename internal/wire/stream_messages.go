@@ -16,7 +16,7 @@ import (
 const (
 	ChunkBytesMax     = 1120                   // data of one chunk
 	ManifestChunksMax = 8                      // chunks named by one manifest
-	ManifestSpan      = 500 * time.Millisecond // of audio in one manifest, unless one chunk alone is longer
+	ManifestSpan      = 600 * time.Millisecond // of audio in one manifest, unless one chunk alone is longer
 	Classes           = 16                     // class of a chunk: its sequence number mod 16
 	HeadersMax        = 64                     // header chunks of one epoch
 	HashBytes         = 16
