@@ -70,6 +70,7 @@ func printCheck(w io.Writer, s daemon.Status) error {
 		kept = fmt.Sprintf(", ports in steps of %d", s.NAT.PortStep)
 	}
 	fmt.Fprintf(t, "NAT\tmapping %s, filtering %s%s\n", s.NAT.Mapping, s.NAT.Filtering, kept)
+	fmt.Fprintf(t, "lifetime\t%s\n", s.NAT.Remembers)
 	fmt.Fprintf(t, "router\t%s\n", cmp.Or(s.Portmap.IPv4.Words, s.Portmap.IPv6.Words, "not asked for a port (--no-portmap)"))
 	fmt.Fprintf(t, "proxies\t%d introduce others to this node; it introduces others to %d\n", s.NAT.Proxies, s.NAT.Clients)
 	fmt.Fprintf(t, "upload\t%s now%s%s\n", bitRate(s.Upload.UsedBPS),

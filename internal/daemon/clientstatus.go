@@ -17,6 +17,9 @@ type Status struct {
 		PortKept  bool    `json:"port_kept"`
 		PortStep  int     `json:"port_step"`
 		Carrier   bool    `json:"carrier_grade"`
+		Lifetime  *int64  `json:"mapping_lifetime_s"`
+		Expiry    *int64  `json:"mapping_expiry_s"`
+		Remembers string  `json:"mapping_lifetime"`
 		Proxies   int     `json:"proxies"`
 		Clients   int     `json:"clients"`
 		Summary   string  `json:"summary"`

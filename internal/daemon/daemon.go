@@ -38,6 +38,7 @@ type Daemon struct {
 	begun time.Time
 
 	conn      *udp.Conn
+	aside     *udp.Conn // the second port
 	self      identity.NodeID
 	loop      *loop
 	stations  *stations
@@ -95,6 +96,7 @@ func (d *Daemon) openNode() error {
 	if err != nil {
 		return fmt.Errorf("a second UDP port, which others need to learn about their routers: %w", err)
 	}
+	d.aside = aside
 	d.closers = append(d.closers, closeOnce(aside))
 	seeds, err := NewSeeds(rand.Reader)
 	if err != nil {

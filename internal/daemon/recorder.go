@@ -50,6 +50,7 @@ const (
 	entryAddPeers
 	entryLocal
 	entryMapped
+	entryAside
 )
 
 // Seeds are all randomness that a node gets: equal seeds and equal calls give equal output. They are SECRET.
@@ -72,7 +73,7 @@ func (s Seeds) Config(uploadBPS int64) node.Config {
 		Rand:      rand.NewChaCha8(s.Rand),
 		Secrets:   rand.NewChaCha8(s.Secrets),
 		UploadBPS: uploadBPS,
-		Reach:     node.ReachConfig{Carries: true},
+		Reach:     node.ReachConfig{Carries: true, Aside: true},
 		Gossip:    &node.GossipConfig{Secret: sha256.Sum256(append([]byte("streamer gossip"), s.Secrets[:]...))},
 	}
 }
@@ -183,6 +184,10 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 		r.begin(now, entryMapped)
 		r.addr(c.Outside)
 		r.uvarint(uint64(c.Lifetime / time.Second))
+	case node.AsideCommand:
+		r.begin(now, entryAside)
+		r.addr(c.From)
+		r.entry = append(r.entry, c.Token[:]...)
 	default:
 		panic(fmt.Sprintf("daemon: the recorder does not know %T", c))
 	}

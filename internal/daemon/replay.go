@@ -179,6 +179,8 @@ func parseEntry(b []byte, before mono.Time) (entry, error) {
 		e.command = f.local()
 	case entryMapped:
 		e.command = node.MappedCommand{Outside: f.addr(), Lifetime: time.Duration(min(f.uvarint(), 1<<32)) * time.Second}
+	case entryAside:
+		e.command = node.AsideCommand{From: f.addr(), Token: wire.PunchToken(f.take(len(wire.PunchToken{})))}
 	default:
 		return entry{}, ErrRecord
 	}

@@ -36,6 +36,7 @@ func someCalls() []any {
 		},
 		node.MappedCommand{Outside: peers[1], Lifetime: 2 * time.Hour},
 		node.MappedCommand{},
+		node.AsideCommand{From: peers[1], Token: wire.PunchToken{1, 2}},
 		node.MeetCommand{
 			Seeds: peers,
 			Hosts: []wire.Host{{Addr: peers[0], Node: identity.NewNodeKey([32]byte{7}).Public()}},

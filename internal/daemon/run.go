@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
 	"streamer/internal/identity"
 	"streamer/internal/node"
+	"streamer/internal/wire"
 )
 
 const (
@@ -36,6 +38,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	var socket, core, doors sync.WaitGroup
 	d.loop.send = newSender(d.conn)
 	socket.Go(func() { d.conn.Serve(d.loop.receive) })
+	socket.Go(func() { d.aside.Serve(d.receiveAside) })
 	core.Go(func() { d.loop.run(loopCtx) })
 	d.discovery.tellLocal(ctx) // before anybody on the LAN is met
 	doors.Go(func() { d.discovery.runLocal(ctx) })
@@ -77,11 +80,24 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if err := d.conn.Close(); err != nil {
 		d.log.Warn("socket not closed", keyError, err)
 	}
+	if err := d.aside.Close(); err != nil {
+		d.log.Warn("socket not closed", keyError, err)
+	}
 	socket.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, errAsked) {
 		return cause
 	}
 	return nil
+}
+
+// receiveAside is the handler of the second port, where nothing but PUNCHes is expected: one at a time.
+func (d *Daemon) receiveAside(from netip.AddrPort, b []byte) {
+	if t, err := wire.ParseDatagramType(b); err != nil || t != wire.DatagramPunch {
+		return
+	}
+	if p, err := wire.ParsePunch(b); err == nil {
+		_ = d.loop.do(context.Background(), node.AsideCommand{From: from, Token: p.Token}) // the only error: the loop has ended
+	}
 }
 
 // startSource starts the source port or the inputs.

@@ -19,7 +19,7 @@ const (
 	dialPause  = 250 * time.Millisecond // doubles with each attempt, and varies by an eighth
 	dialPauses = 2                      // doublings: a host that comes back is met within a second
 	initTries  = 3                      // then the cookie may be stale: ask for another
-	aliveFor   = 12 * time.Second       // since a link was heard; it is silent for 10 s when it is idle
+	aliveMore  = 2 * time.Second        // beyond its keepalive, since a link was heard
 )
 
 // dial is what a link needs only until it is up.
@@ -233,7 +233,7 @@ func (l *link) begin(now mono.Time, p wire.HandshakePayload, send, receive *nois
 }
 
 // alive reports whether a link was heard so recently that a second one to the same peer would be a waste.
-func (l *link) alive(now mono.Time) bool { return now < l.heard.Add(aliveFor) }
+func (l *link) alive(now mono.Time) bool { return now < l.heard.Add(l.keepalive()+aliveMore) }
 
 // sampleDial measures the round-trip time with a handshake datagram that was sent once (Karn's rule).
 func (l *link) sampleDial(now mono.Time) {

@@ -4,6 +4,7 @@ package link
 
 import (
 	"net/netip"
+	"time"
 
 	"streamer/internal/identity"
 	"streamer/internal/mono"
@@ -42,6 +43,7 @@ type link struct {
 	in    receiver
 	rtt   rtt
 	pings pings
+	every time.Duration // keepalive, when it is not pingEvery; 0: it is
 
 	upSince, heard, sent mono.Time
 	bytesIn, bytesOut    uint64
@@ -67,7 +69,7 @@ func (l *link) deadline() mono.Time {
 		if l.out.counter >= counterMax {
 			return 0
 		}
-		due := min(l.pingAt(), l.heard.Add(silenceMax))
+		due := min(l.pingAt(), l.heard.Add(l.silence()))
 		if l.path != nil {
 			due = min(due, l.path.next, l.path.end)
 		}
@@ -94,7 +96,7 @@ func (t *Table) runUp(now mono.Time, l *link, out *Output) {
 		t.sealClose(now, l, wire.CloseExhausted, out)
 		t.remove(now, l, ending{reason: DownExhausted}, out)
 		return
-	case now >= l.heard.Add(silenceMax):
+	case now >= l.heard.Add(l.silence()):
 		t.remove(now, l, ending{reason: DownSilent}, out)
 		return
 	}

@@ -19,6 +19,9 @@ const (
 
 	silenceMax = 20 * time.Second // without an authentic packet: the link is down
 
+	keepaliveMin = 2 * time.Second
+	keepaliveMax = 30 * time.Second
+
 	pingsOutMax = 4 // that a PONG may still answer
 )
 
@@ -60,9 +63,31 @@ func (l *link) pingAt() mono.Time {
 	case l.active:
 		return p.last.Add(pingEvery)
 	case l.initiator:
-		return l.sent.Add(pingEvery)
+		return l.sent.Add(l.keepalive())
 	default:
-		return l.sent.Add(pingEvery + pingSecond)
+		return l.sent.Add(l.keepalive() + pingSecond)
+	}
+}
+
+// keepalive is how long the link is silent on this side at most.
+func (l *link) keepalive() time.Duration {
+	if l.every != 0 {
+		return l.every
+	}
+	return pingEvery
+}
+
+// silence is how long it may be silent on the other side: that one may keep it alive as rarely as this one does.
+func (l *link) silence() time.Duration { return max(silenceMax, l.keepalive()+silenceMax-pingEvery) }
+
+// SetKeepalive says after how long without sending a link sends something, 2 to 30 s; 0: 10 s.
+func (t *Table) SetKeepalive(id ID, every time.Duration) {
+	if every != 0 {
+		every = min(max(every, keepaliveMin), keepaliveMax)
+	}
+	if l := t.up(id); l != nil && l.every != every {
+		l.every = every
+		t.timers.sooner(l)
 	}
 }
 

@@ -27,6 +27,37 @@ func TestKeepalive(t *testing.T) {
 	}
 }
 
+// A link says something as often as the side that needs it most wants, and lives as long as it is heard that often.
+func TestSetKeepalive(t *testing.T) {
+	for _, c := range []struct {
+		a, b time.Duration
+		want int // packets in 10 minutes
+	}{
+		{0, 0, 120}, {25 * time.Second, 25 * time.Second, 48}, {15 * time.Second, 25 * time.Second, 80},
+		{25 * time.Second, 15 * time.Second, 75}, {0, 25 * time.Second, 120}, {4 * time.Second, 0, 300},
+		{time.Hour, time.Hour, 40}, {time.Millisecond, 0, 600},
+	} {
+		n, a, b := pair(t, 1)
+		a.table.SetKeepalive(1, c.a)
+		b.table.SetKeepalive(1, c.b)
+		packets := 0
+		n.taps = append(n.taps, func(_, _ netip.AddrPort, _ []byte) { packets++ })
+		n.run(10 * time.Minute)
+		wantEvents(t, a)
+		wantEvents(t, b)
+		if packets < c.want*9/10-4 || packets > c.want*11/10+20 {
+			t.Errorf("keepalives each %v and %v: %d packets, want about %d", c.a, c.b, packets, c.want)
+		}
+		since := n.now
+		b.gone = true
+		for n.run(100 * time.Millisecond); len(a.events) == 0; n.run(100 * time.Millisecond) {
+		}
+		if d := n.now.Sub(since); d > 41*time.Second || c.a <= 10*time.Second && d > 21*time.Second {
+			t.Errorf("keepalives each %v: down after %v", c.a, d)
+		}
+	}
+}
+
 func TestKeepaliveThroughLoss(t *testing.T) {
 	n, a, b := pair(t, 1)
 	n.lossPM = 200

@@ -40,6 +40,8 @@ func (n *Node) HandleCommand(now mono.Time, c Command, out *Output) {
 		n.setGossipWall(now, c.UnixMilli/1000)
 	case MappedCommand:
 		n.setMapped(now, c)
+	case AsideCommand:
+		n.handleAside(now, c)
 	case MeetCommand:
 		n.meet(now, c)
 	case AddPeersCommand:

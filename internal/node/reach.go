@@ -18,6 +18,7 @@ import (
 // ReachConfig is how far a node helps others to meet.
 type ReachConfig struct {
 	Carries bool // relays a station for those who reach nobody else that has it, when strangers reach this node
+	Aside   bool // AsideCommand tells what arrives at the second port
 }
 
 // Limits of stations that are relayed for others.
@@ -38,7 +39,8 @@ type meeting struct {
 }
 
 func (n *Node) initReach(now mono.Time) {
-	n.meeting.reach = reach.New(now, reach.Config{Self: n.cfg.Key.Public(), Rand: n.rand, Carries: n.cfg.Reach.Carries})
+	n.meeting.reach = reach.New(now, reach.Config{Self: n.cfg.Key.Public(), Rand: n.rand, Carries: n.cfg.Reach.Carries,
+		Aside: n.cfg.Reach.Aside})
 }
 
 // Open implements mesh.Host.
@@ -99,6 +101,7 @@ func (n *Node) runReach(now mono.Time, out *Output) {
 		}
 	}
 	r.Advance(now, &n.meeting.out)
+	n.setKeepalives(now)
 	n.reviewCarried(now, out)
 	n.drainReach(now, out)
 }

@@ -10,6 +10,7 @@ func (r *Reach) Sizes() map[string][2]int {
 		"passed":   {len(r.passed), passedMax},
 		"wanted":   {len(r.wanted.hosts), wantedMax},
 		"carries":  {len(r.carries), carriesMax},
+		"waits":    {len(r.waits), waitsMax},
 		"clients":  {r.ClientCount(), clientsMax},
 		"peers":    {len(r.peers), len(r.byID)},
 		"nodes":    {len(r.byNode), len(r.peers)},

@@ -350,6 +350,9 @@ func (r *Reach) HandlePunch(now mono.Time, from netip.AddrPort, m wire.Punch, ou
 		r.observer.Probed(now, from)
 		return
 	}
+	if r.handleWaitPunch(now, from, m, out) {
+		return
+	}
 	for i := range r.meetings {
 		if o := &r.meetings[i]; o.token == m.Token && o.ip == from.Addr() {
 			r.counts.PunchesCaught++

@@ -54,9 +54,10 @@ type family struct {
 	tested    bool // it was tried, and none did
 	filtering Behaviour
 	hairpin   Hairpinning
-	hairpinAt mono.Time // when the node gives up what it sent itself by its outside address; Never: nothing
-	lifetime  time.Duration
-	order     uint32 // mappings that this node has made, as far as it knows
+	hairpinAt mono.Time     // when the node gives up what it sent itself by its outside address; Never: nothing
+	lifetime  time.Duration // a path stayed open so long without a datagram
+	lost      time.Duration // and was closed after so long; 0: it never was
+	order     uint32        // mappings that this node has made, as far as it knows
 	samples   []sample
 }
 
@@ -157,7 +158,7 @@ func (o *Observer) Seen(now mono.Time, by, you netip.AddrPort) {
 		f.samples = f.samples[:0]
 		if old.Addr() != f.outside.Addr() {
 			f.unprove()
-			f.hairpin, f.hairpinAt, f.lifetime = HairpinUnknown, mono.Never, 0
+			f.hairpin, f.hairpinAt, f.lifetime, f.lost = HairpinUnknown, mono.Never, 0, 0
 		}
 		o.restart(now, restartEvery)
 	}
@@ -217,15 +218,6 @@ func (o *Observer) Arrived(now mono.Time, from netip.AddrPort) (stranger bool) {
 		o.shows(now, f)
 	}
 	return false
-}
-
-// Held is called when a datagram of a peer arrived though nothing had been sent to that peer for a while: so long at least a
-// path stays open.
-func (o *Observer) Held(from netip.AddrPort, idle time.Duration) {
-	from = plain(from)
-	if f := o.family(from.Addr()); global(from) && idle > f.lifetime {
-		f.lifetime = min(idle, leaseMax)
-	}
 }
 
 // SetMapped says that a router gave this node's port an address outside, for a time. That proves nothing.

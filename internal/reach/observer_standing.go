@@ -25,7 +25,7 @@ func (o *Observer) StandingOf(now mono.Time, ip6 bool) Standing {
 }
 
 func (o *Observer) standing(now mono.Time, f *family) Standing {
-	s := Standing{Verdict: f.verdict(now), Filtering: f.filtering, Hairpin: f.hairpin, Lifetime: f.lifetime,
+	s := Standing{Verdict: f.verdict(now), Filtering: f.filtering, Hairpin: f.hairpin, Lifetime: f.lifetime, Expiry: f.lost,
 		Carrier: f.carrier(now)}
 	if f.known(now) {
 		p := f.pattern(now)

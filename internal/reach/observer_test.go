@@ -631,23 +631,6 @@ func TestHairpin(t *testing.T) {
 	r.want("after all", func(s reach.Standing) bool { return s.Hairpin == reach.HairpinYes })
 }
 
-func TestLifetime(t *testing.T) {
-	r := newRig(t, box{outside: outsideAddr, mapping: eim, filter: apdm})
-	r.askMany(0, 3)
-	for _, c := range []struct {
-		from       string
-		idle, want time.Duration
-	}{
-		{"20.0.7.7:8466", 20 * time.Second, 20 * time.Second},
-		{"20.0.7.7:8466", 10 * time.Second, 20 * time.Second},
-		{"192.168.1.4:8466", time.Minute, 20 * time.Second},
-		{"20.0.7.7:8466", 40 * time.Second, 40 * time.Second},
-	} {
-		r.o.Held(netip.MustParseAddrPort(c.from), c.idle)
-		r.want("lifetime", func(s reach.Standing) bool { return s.Lifetime == c.want })
-	}
-}
-
 // IPv4 and IPv6 are known apart; the verdict is the better one.
 func TestFamilies(t *testing.T) {
 	local6 := netip.MustParseAddrPort("[2a00:1:2:3::1]:8466")

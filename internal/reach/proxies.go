@@ -269,6 +269,7 @@ func (r *Reach) handleProbeMe(now mono.Time, p *peer, m wire.ProbeMe, out *Outpu
 		at = netip.AddrPortFrom(at.Addr(), m.Port)
 	}
 	out.Punches = append(out.Punches, Punch{To: at, Token: m.Token, Aside: true})
+	r.disturbMeasurement(now)
 	var best *peer
 	n := 0
 	for _, o := range r.peers {

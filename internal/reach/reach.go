@@ -21,6 +21,7 @@ type Config struct {
 	Self    identity.NodeID
 	Rand    *rand.Rand
 	Carries bool // this node relays a station for those who reach nobody else that has it
+	Aside   bool // the node hands over what arrives at its second port (HandleAside)
 }
 
 // Limits. docs/protocol/reach.md has the reasons.
@@ -55,6 +56,8 @@ type Reach struct {
 	wanted    wanted
 	tested    wire.PunchToken // of the last test of the filter
 	carries   []carry
+	idle      measurement
+	waits     []wait
 	all       limit // introductions that this node makes
 	openAll   limit // and those in which it is the target
 	openPorts limit // of which with predicted ports
@@ -97,6 +100,7 @@ type peer struct {
 	introduce limit     // introductions that it asks for
 	opens     limit     // that it makes with this node as the target
 	probes    limit
+	waits     limit
 }
 
 // keep reports whether the peer is, or has been asked to be, a proxy of this node.
@@ -106,7 +110,7 @@ func (p *peer) keep() bool { return p.asked != 0 && !p.refused }
 func New(now mono.Time, cfg Config) *Reach {
 	return &Reach{cfg: cfg, observer: NewObserver(now), byID: map[PeerID]*peer{}, byNode: map[identity.NodeID]*peer{},
 		all: limit{left: allBurst}, openAll: limit{left: allBurst}, openPorts: limit{left: portsBurst},
-		review: now}
+		idle: measurement{next: now.Add(measureSoon)}, review: now}
 }
 
 // Observer knows where this node stands; the node tells it what it sees.
@@ -155,7 +159,7 @@ func (r *Reach) PeerUp(now mono.Time, id PeerID, node identity.NodeID, addr neti
 		return
 	}
 	p := &peer{id: id, node: node, addr: addr, introduce: limit{left: askerBurst}, opens: limit{left: introducerBurst},
-		probes: limit{left: probesBurst}}
+		probes: limit{left: probesBurst}, waits: limit{left: waitsBurst}}
 	r.peers = append(r.peers, p)
 	r.byID[id], r.byNode[node] = p, p
 	if r.wanted.met(p) {
@@ -176,6 +180,7 @@ func (r *Reach) PeerDown(id PeerID) {
 		delete(r.byNode, p.node)
 	}
 	r.peers = slices.DeleteFunc(r.peers, func(o *peer) bool { return o == p })
+	r.waits = slices.DeleteFunc(r.waits, func(w wait) bool { return w.by == id })
 	if p.proxy {
 		r.changed = true
 		r.wanted.offers, r.wanted.next = 0, 0 // another one soon
@@ -277,6 +282,16 @@ func (r *Reach) HandleMessage(now mono.Time, id PeerID, typ byte, b []byte, out 
 		if m, rest, err = wire.ParseCarry(b); err == nil {
 			r.handleCarry(p, m, out)
 		}
+	case wire.TypeWait:
+		var m wire.Wait
+		if m, rest, err = wire.ParseWait(b); err == nil {
+			r.handleWait(now, p, m)
+		}
+	case wire.TypeWaited:
+		var m wire.Waited
+		if m, rest, err = wire.ParseWaited(b); err == nil {
+			r.handleWaited(now, p, m)
+		}
 	default:
 		return nil, wire.ErrType
 	}
@@ -315,6 +330,8 @@ func (r *Reach) Advance(now mono.Time, out *Output) {
 	r.repeatStandings(now, out)
 	r.keepProxies(now, out)
 	r.probe(now, out)
+	r.measure(now, out)
+	r.punchWaits(now, out)
 	for _, p := range r.peers {
 		if p.hold != 0 && now >= p.hold {
 			p.hold = 0
@@ -354,40 +371,4 @@ func (r *Reach) Deadline() mono.Time {
 		t = mono.Min(t, r.openings[i].next)
 	}
 	return t
-}
-
-// A limit is a token bucket of events.
-type limit struct {
-	left   int
-	filled mono.Time
-}
-
-// take reports whether one more event is allowed, of burst at once and one each every.
-func (l *limit) take(now mono.Time, burst int, every time.Duration) bool {
-	l.fill(now, burst, every)
-	if l.left <= 0 {
-		return false
-	}
-	l.left--
-	return true
-}
-
-func (l *limit) fill(now mono.Time, burst int, every time.Duration) {
-	if earned := int(now.Sub(l.filled) / every); earned > 0 {
-		l.left = min(burst, l.left+min(earned, burst))
-		l.filled = now
-	}
-}
-
-// share takes from a peer's own limit and from that of all. Who took much lately leaves up to half of the latter to the others.
-func share(now mono.Time, own *limit, burst int, every time.Duration, all *limit) bool {
-	if !own.take(now, burst, every) {
-		return false
-	}
-	all.fill(now, allBurst, allEvery)
-	if all.left <= (burst-1-own.left)*allBurst/(2*burst) {
-		return false
-	}
-	all.left--
-	return true
 }

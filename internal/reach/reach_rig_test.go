@@ -61,6 +61,7 @@ type party struct {
 	home  netip.AddrPort // its own
 	addr  netip.AddrPort // where others see it, if that is the same for all
 	box   *box
+	aside *box // what the box is for the second port; nil: what arrives there is dropped
 	ties  []tie
 	last  reach.PeerID
 	mute  bool // it says nothing by itself
@@ -251,7 +252,10 @@ func (p *party) call() {
 // throw sends a datagram through the party's box.
 func (p *party) throw(l letter) {
 	l.from = p
-	if p.box != nil {
+	switch {
+	case p.aside != nil && l.src.Port() == p.home.Port()+1:
+		l.src = p.aside.out(p.town.now, l.src, l.dst)
+	case p.box != nil:
 		l.src = p.box.out(p.town.now, l.src, l.dst)
 	}
 	p.town.send(l)
@@ -338,6 +342,11 @@ func (w *town) deliver(l letter) {
 		return
 	}
 	for _, p := range w.folk {
+		if p.aside != nil && l.typ == punchLetter && p.aside.receives(w.now, l.src, l.dst) {
+			p.HandleAside(w.now, l.src, wire.PunchToken(l.data))
+			p.collect()
+			return
+		}
 		if !p.receives(l.src, l.dst) {
 			continue
 		}
@@ -360,13 +369,18 @@ func (p *party) receives(src, dst netip.AddrPort) bool {
 	if !p.box.outside.IsValid() {
 		return dst == p.addr && p.box.admits(p.town.now, src)
 	}
-	if dst.Addr() != p.box.outside {
+	return p.box.receives(p.town.now, src, dst)
+}
+
+// receives reports whether a datagram passes inwards.
+func (b *box) receives(now mono.Time, src, dst netip.AddrPort) bool {
+	if dst.Addr() != b.outside {
 		return false
 	}
-	for _, m := range p.box.mappings {
-		if m.port == dst.Port() && p.town.now.Sub(m.used) < p.box.lifetime &&
-			(p.box.mapping == reach.EndpointIndependent && p.box.admits(p.town.now, src) ||
-				p.box.mapping != reach.EndpointIndependent && covers(p.box.filter, m.to, src)) {
+	for _, m := range b.mappings {
+		if m.port == dst.Port() && now.Sub(m.used) < b.lifetime &&
+			(b.mapping == reach.EndpointIndependent && b.admits(now, src) ||
+				b.mapping != reach.EndpointIndependent && covers(b.filter, m.to, src)) {
 			return true
 		}
 	}

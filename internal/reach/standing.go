@@ -75,7 +75,8 @@ type Standing struct {
 	Random     bool // ports of new mappings have no order
 	Hairpin    Hairpinning
 	Carrier    bool           // carrier-grade NAT: there is a second translation, or a shared address (RFC 6598) on the way
-	Lifetime   time.Duration  // a path to a peer stayed open at least so long without a datagram from here; 0: not known
+	Lifetime   time.Duration  // an idle path stayed open at least so long; 0: not known
+	Expiry     time.Duration  // and was closed after so long; 0: never as far as was tried
 	Outside4   netip.AddrPort // where others see this node; zero: not known
 	Outside6   netip.AddrPort
 }
@@ -123,6 +124,22 @@ func (s Standing) hiddenWords() (summary, advice string) {
 			"Nothing to do. To be reached directly, let UDP port" + port + " in."
 	}
 	return "Others reach you by introduction only.", nothingToDo
+}
+
+// LifetimeWords says how long the router remembers paths on which nothing is sent.
+func (s Standing) LifetimeWords() string {
+	held, lost := int(s.Lifetime/time.Second), int(s.Expiry/time.Second)
+	switch {
+	case held != 0 && lost != 0:
+		return fmt.Sprintf("Your router keeps a silent path open for %d s, and forgets it within %d s.", held, lost)
+	case held != 0:
+		return fmt.Sprintf("Your router keeps a silent path open for %d s at least.", held)
+	case lost != 0:
+		return fmt.Sprintf("Your router forgets a silent path within %d s.", lost)
+	case s.Verdict == VerdictPublic:
+		return "Nothing has to be kept open: others reach you directly."
+	}
+	return "It is not known yet how long your router keeps a silent path open."
 }
 
 // ordered says what ports without and with an order mean for introductions.

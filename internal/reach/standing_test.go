@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"streamer/internal/reach"
 )
@@ -34,6 +35,24 @@ func TestWords(t *testing.T) {
 		}
 		if c.s.Verdict != reach.VerdictPublic && strings.Contains(summary, "directly") && !strings.Contains(summary, "not known") {
 			t.Errorf("%+v: no proof, and yet %q", c.s, summary)
+		}
+	}
+}
+
+func TestLifetimeWords(t *testing.T) {
+	const s = time.Second
+	for _, c := range []struct {
+		s    reach.Standing
+		want string
+	}{
+		{reach.Standing{}, "It is not known yet how long your router keeps a silent path open."},
+		{reach.Standing{Verdict: reach.VerdictPublic}, "Nothing has to be kept open: others reach you directly."},
+		{reach.Standing{Lifetime: 28 * s, Expiry: 40 * s}, "Your router keeps a silent path open for 28 s, and forgets it within 40 s."},
+		{reach.Standing{Lifetime: 290 * s}, "Your router keeps a silent path open for 290 s at least."},
+		{reach.Standing{Expiry: 8 * s}, "Your router forgets a silent path within 8 s."},
+	} {
+		if got := c.s.LifetimeWords(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }

@@ -36,6 +36,9 @@ type natJSON struct {
 	PortKept  bool    `json:"port_kept"`
 	PortStep  int     `json:"port_step"`
 	Carrier   bool    `json:"carrier_grade"`
+	Lifetime  *int64  `json:"mapping_lifetime_s"`
+	Expiry    *int64  `json:"mapping_expiry_s"`
+	Remembers string  `json:"mapping_lifetime"`
 	Proxies   int     `json:"proxies"`
 	Clients   int     `json:"clients"`
 	Summary   string  `json:"summary"`
@@ -150,8 +153,18 @@ func newStatus(s Snapshot) statusJSON {
 func newNAT(r *node.ReachStatus) natJSON {
 	j := natJSON{Mapping: r.Mapping.String(), Filtering: r.Filtering.String(), PortKept: r.PortKept, PortStep: r.Step,
 		Carrier: r.Carrier, Proxies: len(r.Proxies), Clients: r.Clients, Outside4: address(r.Outside4), Outside6: address(r.Outside6)}
+	j.Lifetime, j.Expiry, j.Remembers = seconds(r.Lifetime), seconds(r.Expiry), r.LifetimeWords()
 	j.Summary, j.Advice = r.Words()
 	return j
+}
+
+// seconds is nil when it is not known.
+func seconds(d time.Duration) *int64 {
+	if d == 0 {
+		return nil
+	}
+	s := int64(d / time.Second)
+	return &s
 }
 
 func address(a netip.AddrPort) *string {

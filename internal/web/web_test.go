@@ -191,6 +191,7 @@ func TestStatus(t *testing.T) {
 	want := decode(t, `{"version":"1.2.3","node_id":"`+node3+`","udp_port":8466,"uptime_s":90,"reachability":"public",
 		"nat":{"mapping":"endpoint-independent","filtering":"address-dependent","outside_ipv4":"192.0.2.1:8466","outside_ipv6":null,
 		"port_kept":true,"port_step":0,"carrier_grade":false,"proxies":0,"clients":2,
+		"mapping_lifetime_s":null,"mapping_expiry_s":null,"mapping_lifetime":"Nothing has to be kept open: others reach you directly.",
 		"summary":"Others reach you directly.","advice":"Nothing to do."},
 		"portmap":{"ipv4":{"state":"mapped","protocol":"PCP","external":"192.0.2.1:8466","words":"open"},
 		"ipv6":{"state":"off","protocol":null,"external":null,"words":""}},

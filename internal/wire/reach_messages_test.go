@@ -30,6 +30,8 @@ func reachParsers() map[byte]func([]byte) (fields string, again, rest []byte, er
 		wire.TypeProbeMe:      reread(wire.ParseProbeMe, wire.ProbeMe.Append),
 		wire.TypeProbe:        reread(wire.ParseProbe, wire.Probe.Append),
 		wire.TypeCarry:        reread(wire.ParseCarry, wire.Carry.Append),
+		wire.TypeWait:         reread(wire.ParseWait, wire.Wait.Append),
+		wire.TypeWaited:       reread(wire.ParseWaited, wire.Waited.Append),
 	}
 }
 
@@ -73,6 +75,8 @@ func reachMessages() []struct {
 		{"PROBE_ME with port", wire.ProbeMe{Token: token, Port: 8466}.Append, "2501020304050607082112"},
 		{"PROBE", wire.Probe{Token: token, Addr: four}.Append, "260102030405060708" + fourHex},
 		{"CARRY", wire.Carry{Station: identity.StationID(node)}.Append, "27" + nodeHex},
+		{"WAIT", wire.Wait{Token: token, Seconds: 290}.Append, "2d01020304050607080122"},
+		{"WAITED", wire.Waited{Token: token}.Append, "2e0102030405060708"},
 		{"PUNCH", wire.Punch{Token: token}.Append, "080102030405060708"},
 	}
 }
