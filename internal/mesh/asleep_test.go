@@ -112,3 +112,34 @@ func TestCutOffAsksForItsDelay(t *testing.T) {
 		t.Errorf("asked for %+v", w)
 	}
 }
+
+// A source whose links ended while it slept dials its former peers, a few of them; one that was awake does not.
+func TestSourceCallsBack(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		asleep time.Duration
+		review bool // before the links end
+		want   int
+	}{{"awake", 100 * time.Millisecond, false, 0}, {"a moment", 4 * time.Second, false, 0},
+		{"slept", time.Minute, false, 8}, {"slept, reviews first", time.Minute, true, 8}} {
+		r := newRig(t, mesh.Source, 10_000_000)
+		r.run(time.Second)
+		for p := mesh.PeerID(1); p <= 12; p++ {
+			r.meet(p)
+		}
+		r.now = r.now.Add(c.asleep)
+		if c.review {
+			r.s.Advance(r.now, &r.out)
+			r.collect()
+		}
+		var dials []mesh.Dial
+		for p := mesh.PeerID(1); p <= 12; p++ {
+			r.s.PeerDown(r.now, p, &r.out)
+			dials = append(dials, r.out.Dials...)
+			r.collect()
+		}
+		if len(dials) != c.want || len(dials) > 0 && (dials[0].Addr != addrOf(1) || dials[0].Node != nodeID(1)) {
+			t.Errorf("%s: dials %+v, want %d", c.name, dials, c.want)
+		}
+	}
+}

@@ -190,6 +190,7 @@ func (s *Station) dropDead(now mono.Time, out *Output) {
 // PeerDown is called when a link is gone.
 func (s *Station) PeerDown(now mono.Time, id PeerID, out *Output) {
 	if p := s.byID[id]; p != nil {
+		s.callBack(now, p, out)
 		if p.dialed || p.open {
 			s.addCandidate(now, candidate{Candidate: s.candidate(p)})
 		}

@@ -82,9 +82,9 @@ const (
 	resumeTime       = 2 * time.Second
 	backlogSpeed     = 4 // times the rate of the stream
 	playDelay        = 3 * time.Second
-	haveToParents    = 1500 * time.Millisecond
-	haveToPartners   = 3 * time.Second
-	childSilenceMax  = 5 * time.Second
+	haveToParents    = 2 * time.Second
+	haveToPartners   = 6 * time.Second
+	childSilenceMax  = 6500 * time.Millisecond
 	reviewEvery      = 250 * time.Millisecond
 	sourceClasses    = 2 * wire.Classes // before a source sends newcomers to its listeners
 	hopsMax          = 24
@@ -122,6 +122,7 @@ type Station struct {
 	place  placeState
 	pushes recentPushes
 	near   nearState
+	nap    nap
 	timers stationTimers
 
 	counts  Counts
@@ -129,6 +130,8 @@ type Station struct {
 	nack    wire.Nack
 	pathIn  wire.Path
 	leaving bool
+
+	saidRank int // of room, in the last HAVE to partners
 }
 
 // Counts count since the station was made. Bytes are chunk data.
@@ -224,6 +227,7 @@ func (s *Station) Deadline() mono.Time {
 func (s *Station) Advance(now mono.Time, out *Output) {
 	s.releaseDue(now, out)
 	if now >= s.timers.review {
+		s.noticeNap(now)
 		s.timers.review = now.Add(reviewEvery)
 		s.review(now, out)
 	}
