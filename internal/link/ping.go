@@ -11,7 +11,8 @@ import (
 
 // Pace of PING.
 const (
-	pingEvery  = 10 * time.Second // with traffic; without, after this long without sending
+	pingEvery  = 10 * time.Second // after this long without sending, or without hearing anything
+	pingBusy   = 30 * time.Second // with traffic both ways
 	pingSecond = time.Second      // later on the side that did not dial: its PONG keeps it from asking too
 	pingSlack  = 2 * time.Second  // how long before that PingDue asks the node to carry it
 	pingRetry  = 2 * time.Second  // when nothing at all was heard since the last one
@@ -61,7 +62,7 @@ func (l *link) pingAt() mono.Time {
 	case l.heard < p.last:
 		return p.last.Add(pingRetry)
 	case l.active:
-		return p.last.Add(pingEvery)
+		return min(p.last.Add(pingBusy), l.heard.Add(pingEvery), l.sent.Add(l.keepalive()))
 	case l.initiator:
 		return l.sent.Add(l.keepalive())
 	default:

@@ -11,12 +11,12 @@ import (
 
 // REPORT: who gets audio over a link says now and then how it arrives. docs/protocol/links.md, section 7.1.
 const (
-	reportEvery  = time.Second            // with a packet that goes anyway
-	reportMax    = 2 * time.Second        // in a packet of its own
-	reportFirst  = 400 * time.Millisecond // after the first audio, in a packet of its own
-	reportUrgent = 300 * time.Millisecond // once packets are missing
-	reportHoles  = 3                      // so many
-	reportLeast  = 4                      // packets of audio, else there is nothing to tell
+	reportEvery  = time.Second             // with a packet that goes anyway
+	reportMax    = 2300 * time.Millisecond // in a packet of its own
+	reportFirst  = 400 * time.Millisecond  // after the first audio, in a packet of its own
+	reportUrgent = 300 * time.Millisecond  // once packets are missing
+	reportHoles  = 3                       // so many
+	reportLeast  = 4                       // packets of audio, else there is nothing to tell
 
 	stampUnit    = 250 * time.Microsecond
 	stampsKept   = 64 // packets of audio whose sending is remembered; a power of 2

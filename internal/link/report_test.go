@@ -31,11 +31,11 @@ func stream(n *network, a, b *host, d time.Duration) (told []link.Report) {
 	return told
 }
 
-// Reports come once in two seconds while nothing is wrong, and tell of no loss and no delay.
+// Reports come every 2.3 seconds while nothing is wrong, and tell of no loss and no delay.
 func TestReportsOfAnEmptyLine(t *testing.T) {
 	n, a, b := pair(t, 1)
 	told := stream(n, a, b, 20*time.Second)
-	if len(told) < 9 || len(told) > 12 {
+	if len(told) < 8 || len(told) > 12 {
 		t.Errorf("%d reports in 20 s", len(told))
 	}
 	packets := uint32(0)
@@ -73,7 +73,7 @@ func TestReportsTellDelayAndLoss(t *testing.T) {
 	for _, r := range told {
 		sent, lost = sent+r.Sent, lost+r.Lost
 	}
-	if len(told) < 8 || lost*100 < sent*20 || lost*100 > sent*30 {
+	if len(told) < 8 || lost*100 < sent*18 || lost*100 > sent*30 {
 		t.Errorf("%d reports, %d of %d packets lost, want a quarter", len(told), lost, sent)
 	}
 }

@@ -152,6 +152,9 @@ func (s *Station) handleHave(now mono.Time, p *peer, m wire.Have, out *Output) {
 // sayHave tells parents that the subscription is alive, and other partners where this node is.
 func (s *Station) sayHave(now mono.Time, out *Output) {
 	toParents, toOthers := now >= s.timers.have, now >= s.timers.haveOthers
+	if rank := roomRank(uint8(min(s.freeForOthers(), 255))); toParents && rank != s.saidRank { // who looks for room learns it soon
+		s.saidRank, toOthers = rank, true
+	}
 	if toParents {
 		s.timers.have = now.Add(haveToParents)
 	}

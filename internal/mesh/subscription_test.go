@@ -203,7 +203,7 @@ func TestSilentChildIsDropped(t *testing.T) {
 		r.meet(p)
 		r.want(p, wire.Want{Classes: 0xffff})
 	}
-	for range 6 {
+	for range 7 {
 		r.run(time.Second)
 		r.from(2, wire.Have{Channel: 2, Epoch: epoch, Next: 17, Complete: 17}.Append(nil))
 	}
