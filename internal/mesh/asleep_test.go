@@ -143,3 +143,56 @@ func TestSourceCallsBack(t *testing.T) {
 		}
 	}
 }
+
+// A node that hears none of its parents any more says so at once, and again for a while; one parent that is heard is enough.
+func TestAlone(t *testing.T) {
+	r := newRig(t, mesh.Listener, 0)
+	r.feedFrom(1, epoch, 0)
+	heard := func(d time.Duration) {
+		for end := r.now.Add(d); r.now < end; r.run(100 * time.Millisecond) {
+			r.s.Pong(r.now, 1)
+		}
+	}
+	r.from(1, r.manifest(epoch, 0, 4))
+	r.chunks(1, epoch, 0, 1, 2, 3)
+	heard(900 * time.Millisecond)
+	if r.alone > 0 {
+		t.Error("alone with a parent")
+	}
+	r.run(1200 * time.Millisecond)
+	if r.alone != 1 {
+		t.Errorf("%d times alone at once", r.alone)
+	}
+	r.run(10 * time.Second)
+	if r.alone < 5 || r.alone > 6 {
+		t.Errorf("%d times alone in 11 s", r.alone)
+	}
+	r.run(2 * time.Minute)
+	if r.alone < 25 || r.alone > 31 {
+		t.Errorf("%d times alone in 2 minutes", r.alone)
+	}
+}
+
+// A source whose children are all quiet is alone; one without children is not.
+func TestSourceAlone(t *testing.T) {
+	r := newSource(t, 100*classBPS)
+	r.run(10 * time.Second)
+	if r.alone > 0 {
+		t.Error("alone without children")
+	}
+	for p := mesh.PeerID(1); p <= 2; p++ {
+		r.meet(p)
+		r.want(p, wire.Want{Classes: 0xffff})
+	}
+	for range 6 {
+		r.run(time.Second)
+		r.from(2, wire.Have{Channel: 2, Epoch: epoch, Next: 17, Complete: 17}.Append(nil))
+	}
+	if r.alone > 0 {
+		t.Error("alone with a child that is heard")
+	}
+	r.run(5 * time.Second)
+	if r.alone < 1 || r.alone > 2 {
+		t.Errorf("%d times alone", r.alone)
+	}
+}

@@ -20,6 +20,7 @@ type Output struct {
 	Hostile  []PeerID // peers that sent what no honest node sends
 	Idle     []PeerID // peers that this station needs no more
 	Dead     []PeerID // likewise, and their links are not to be met again: they answer no probe
+	Alone    bool     // nobody is heard any more: all peers should hear where this node is
 
 	bytes []byte
 	peers []PeerID
@@ -110,6 +111,7 @@ func (o *Output) Reset() {
 	o.Hostile = o.Hostile[:0]
 	o.Idle = o.Idle[:0]
 	o.Dead = o.Dead[:0]
+	o.Alone = false
 	o.bytes = o.bytes[:0]
 	o.peers = o.peers[:0]
 }

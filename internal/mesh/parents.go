@@ -25,6 +25,9 @@ func (s *Station) review(now mono.Time, out *Output) {
 		s.takeUpload(c) // the rate may have changed
 	}
 	s.trim()
+	if s.cfg.Role == Source {
+		s.noticeSilence(now, out)
+	}
 	if s.cfg.Role == Source || s.leaving {
 		return
 	}

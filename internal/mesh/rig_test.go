@@ -51,6 +51,7 @@ type rig struct {
 	control map[mesh.PeerID][][]byte // messages to a peer
 	audio   map[mesh.PeerID][]string // chunks and manifests to a peer
 	bytes   map[mesh.PeerID]int      // of these
+	alone   int                      // times that nobody was heard
 }
 
 func stationKey() identity.StationKey { return identity.NewStationKey([32]byte{1, 2, 3}) }
@@ -113,6 +114,9 @@ func (r *rig) collect() {
 	}
 	r.hostile = append(r.hostile, r.out.Hostile...)
 	r.idle = append(r.idle, r.out.Idle...)
+	if r.out.Alone {
+		r.alone++
+	}
 	r.out.Reset()
 }
 

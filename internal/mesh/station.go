@@ -168,6 +168,7 @@ type stationTimers struct {
 	manifests  mono.Time // next NACK for manifests; Never when none is missing
 	manTries   int
 	progress   mono.Time // when a manifest last moved the stream on
+	alone      mono.Time // not before that Output.Alone again
 	asked      mono.Time // when partners were last asked for their position
 }
 

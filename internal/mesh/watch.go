@@ -44,6 +44,8 @@ func (s *Station) watch(now mono.Time, out *Output) {
 		switch {
 		case p.parent.pending:
 			next = mono.Min(next, p.parent.wantAt.Add(s.wantRetry(p)))
+		case p.isParent() && p.probeAt != 0 && now < s.doubtAt(p):
+			next = mono.Min(next, s.doubtAt(p))
 		case p.isParent() && p.probeAt != 0:
 			next = mono.Min(next, p.probeAt.Add(s.probePatience(p)))
 		case p.isParent():
@@ -52,6 +54,7 @@ func (s *Station) watch(now mono.Time, out *Output) {
 	}
 	s.timers.watch = max(next, now.Add(watchPause))
 	s.askPositions(now, out)
+	s.noticeSilence(now, out)
 }
 
 // forgive gives the parents new time when this very node has been standing still: what they sent waits to be read.

@@ -65,8 +65,8 @@ func (n *Node) setLocal(now mono.Time, c LocalCommand) {
 	}
 }
 
-// tellMoved has all peers hear this node from its new address at once: those that it sends nothing else, as its proxies, would go on
-// telling others of the old one.
+// tellMoved has all peers hear this node from its new address, if it has one, at once: those that it sends nothing else, as its
+// proxies, would go on telling others of the old one.
 func (n *Node) tellMoved() {
 	for id := range n.links.All() {
 		n.pending(id).ping = true

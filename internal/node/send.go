@@ -48,6 +48,9 @@ func (n *Node) drain(now mono.Time, st *station, out *Output) {
 	for _, p := range m.Pings {
 		n.pending(link.ID(p)).ping = true
 	}
+	if m.Alone {
+		n.tellMoved()
+	}
 	dials := slices.Clone(m.Dials)
 	hostile, idle, dead := slices.Clone(m.Hostile), slices.Clone(m.Idle), slices.Clone(m.Dead)
 	m.Reset()
