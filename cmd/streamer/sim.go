@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ type simCmd struct {
 	Matrix     int           `env:"-" default:"0" help:"Of nat: instead, so many runs of each pair of kinds of home, all unless --homes names some."`
 	Explain    int           `env:"-" default:"0" help:"Tell of so many listeners why their first late or missing chunk was late or missing."`
 	JSON       string        `env:"-" placeholder:"FILE" help:"Write the results as JSON; - for standard output."`
+	HTML       string        `env:"-" name:"html" placeholder:"FILE" help:"Write a page with plots: continuity, lag, hops, upload, the forest."`
 	Trace      string        `env:"-" placeholder:"FILE" help:"Write a JSON line for each call, datagram and notice."`
 }
 
@@ -133,6 +135,9 @@ func (c *simCmd) all(p *program, files []*sim.File) (err error) {
 	if err = c.writeJSON(p, results); err != nil {
 		return err
 	}
+	if err = c.writePage(results); err != nil {
+		return err
+	}
 	if len(failed) > 0 {
 		return withHint(fmt.Errorf("what must always hold did not in: %s", strings.Join(failed, ", ")),
 			"the report above names nodes and times, and the command that repeats each run")
@@ -223,6 +228,21 @@ func (c *simCmd) writeJSON(p *program, results []sim.Result) error {
 		return fmt.Errorf("write the results: %w", err)
 	}
 	return c.write(p, append(b, '\n'))
+}
+
+// writePage writes one page about all runs.
+func (c *simCmd) writePage(results []sim.Result) error {
+	if c.HTML == "" {
+		return nil
+	}
+	var page bytes.Buffer
+	if err := sim.WritePage(&page, results); err != nil {
+		return fmt.Errorf("make the page: %w", err)
+	}
+	if err := os.WriteFile(c.HTML, page.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write the page: %w", err)
+	}
+	return nil
 }
 
 // write writes where --json says.

@@ -199,12 +199,15 @@ func (w *World) dues(e *ear) (due, onTime uint64) {
 			break
 		}
 		tooEarly := e.first >= 0 && i < e.first || e.first < 0 && p.at < e.joined.Add(startGrace)
-		tooEarly = tooEarly || p.at < mono.Time(w.scenario.Settled)
 		if p.Kind != codec.ChunkAudio || !p.escaped || tooEarly {
 			continue
 		}
-		due++
 		onTimeHere := e.marked(i)
+		w.measure.inSeries(p.at, onTimeHere)
+		if p.at < mono.Time(w.scenario.Settled) {
+			continue
+		}
+		due++
 		if onTimeHere {
 			onTime++
 		}

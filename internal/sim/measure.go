@@ -55,6 +55,7 @@ type measure struct {
 	startups []startup
 	classes  []classTally // of each group
 	series   []share      // of all listeners, for each second of the run
+	audience []int        // listeners that were up, likewise
 	windows  []window
 	replaced int
 	refills  []time.Duration
@@ -121,7 +122,7 @@ func (w *World) settled() {
 	old := &w.measure
 	w.measure = measure{
 		classes: make([]classTally, len(old.classes)), windows: old.windows, startups: old.startups, watched: old.watched,
-		replaced: old.replaced, lies: old.lies,
+		replaced: old.replaced, lies: old.lies, series: old.series, audience: old.audience,
 	}
 	var before measure
 	for i := range w.hosts {
@@ -136,13 +137,17 @@ func (w *World) settled() {
 	w.measure.payload -= before.payload
 }
 
-// due counts a chunk that one listener was owed.
-func (m *measure) due(e *ear, at mono.Time, onTime bool) {
+// inSeries counts a chunk that one listener was owed in its second.
+func (m *measure) inSeries(at mono.Time, onTime bool) {
 	second := int(at / 1e9)
 	for len(m.series) <= second {
 		m.series = append(m.series, share{})
 	}
 	m.series[second].count(onTime)
+}
+
+// due counts a chunk that one listener was owed once figures had begun.
+func (m *measure) due(e *ear, at mono.Time, onTime bool) {
 	for i := range m.windows {
 		if v := &m.windows[i]; e.joined <= mono.Time(v.from) && at >= mono.Time(v.from) && at < mono.Time(v.to) {
 			v.count(onTime)

@@ -16,6 +16,7 @@ import (
 // a listener within the play delay after the source had it; lag is that time.
 type Result struct {
 	Scenario   string     `json:"scenario"`
+	About      string     `json:"about"`
 	Seed       uint64     `json:"seed"`
 	Repeat     string     `json:"repeat,omitempty"` // the command
 	Conditions Conditions `json:"conditions"`
@@ -59,6 +60,7 @@ type Result struct {
 	Failures  []string  `json:"failures"`
 	Broken    []Failure `json:"-"` // the same
 	Explained []string  `json:"explained,omitempty"`
+	Pictures  Pictures  `json:"-"`
 }
 
 // Conditions are what a figure is worth nothing without.
@@ -103,7 +105,7 @@ type Class struct {
 func (w *World) result() Result {
 	m := &w.measure
 	r := Result{
-		Scenario: w.scenario.Name, Seed: w.seed, Repeat: w.options.Repeat, Conditions: w.conditions(),
+		Scenario: w.scenario.Name, About: w.scenario.About, Seed: w.seed, Repeat: w.options.Repeat, Conditions: w.conditions(),
 		Missing: m.missing, Late: m.late, Looping: m.looping, Checked: w.count.forwarded, Lies: m.lies,
 		HopsP50: percentile(m.hops[:], 500), HopsP99: percentile(m.hops[:], 990),
 		LagP50MS: percentile(m.lag[:], 500), LagP99MS: percentile(m.lag[:], 990),

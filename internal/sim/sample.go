@@ -4,8 +4,10 @@ package sim
 
 import (
 	"math/bits"
+	"time"
 
 	"streamer/internal/codec"
+	"streamer/internal/mono"
 	"streamer/internal/node"
 	"streamer/internal/wire"
 )
@@ -26,6 +28,7 @@ func (w *World) sample() {
 		s.fed = make([]uint16, len(w.hosts))
 		s.mark = make([]int32, len(w.hosts))
 	}
+	up := 0
 	for i := range w.hosts {
 		h := &w.hosts[i]
 		s.parents[i] = nil
@@ -35,6 +38,7 @@ func (w *World) sample() {
 		}
 		if h.class >= 0 {
 			w.measure.classes[h.class].samples++
+			up++
 		}
 		status := h.node.Status(w.now)
 		for j := range status.Tuned {
@@ -44,6 +48,9 @@ func (w *World) sample() {
 				w.measure.hop(t.Hops)
 			}
 		}
+	}
+	if w.now%mono.Time(time.Second) == 0 {
+		w.measure.audience = append(w.measure.audience, up)
 	}
 	s.fed[sourceIndex] = 1<<wire.Classes - 1
 	s.spread(w)

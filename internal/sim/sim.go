@@ -244,6 +244,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	w.checkPlaying()
 	bytesPerNode := w.footprint()
 	nat := w.natResult()
+	tree := w.tree()
 	for i := range w.hosts {
 		if w.hosts[i].isUp() {
 			w.checkCounted(&w.hosts[i])
@@ -254,6 +255,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	result.WallS = time.Since(begun).Seconds()
 	result.BytesPerNode = bytesPerNode
 	result.NAT = nat
+	result.Pictures = w.pictures(tree)
 	if err := w.trace.flush(); err != nil {
 		return result, fmt.Errorf("write the trace: %w", err)
 	}
