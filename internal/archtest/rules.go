@@ -8,7 +8,9 @@ package archtest
 const ImportRule = `
 mono, identity              < wire, codec
 wire                        < link, gossip, mesh, reach
+mono                        < uplink
 link, gossip, mesh, reach   < node
+uplink                      < node
 node                        < sim, daemon, web
 codec                       < sim, ingest, playback
 identity                    < lan, dht
@@ -65,7 +67,7 @@ math/rand: NONE
 
 // corePackages are the deterministic core: no I/O, no clock, one owner.
 var corePackages = []string{
-	"mono", "identity", "wire", "codec", "link", "gossip", "mesh", "reach", "node",
+	"mono", "identity", "wire", "codec", "link", "gossip", "mesh", "reach", "uplink", "node",
 }
 
 // coreImports are the packages of the standard library that the core may use: those that only compute. A pattern that

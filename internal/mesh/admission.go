@@ -28,7 +28,7 @@ const roomFresh = haveToParents + 500*time.Millisecond
 
 // handleWant decides what a peer gets from now on and says so. A Want is absolute, so it may come twice.
 func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
-	p.open = true
+	p.open, p.asked = true, w.Token
 	fresh := w.Classes &^ p.child.classes
 	given, reason := s.admit(now, p, fresh, w)
 	classes := w.Classes&p.child.classes | given

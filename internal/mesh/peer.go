@@ -37,6 +37,7 @@ type peer struct {
 
 	parent parentState
 	child  childState
+	asked  uint8     // token of its last WANT
 	nacks  wire.Nack // being collected
 
 	stalls     int // times in a row that it was left because it did not advance

@@ -85,12 +85,13 @@ func (s *Station) repeatWant(now mono.Time, p *peer, out *Output) {
 func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output) {
 	s.addCandidates(now, p.id, g.Candidates)
 	ps := &p.parent
-	if !ps.pending || g.Token != ps.token || s.cfg.Role == Source {
+	unasked := !ps.pending && g.Reason == wire.GrantFull && g.Classes&ps.want != ps.want // its upload does not carry more any more
+	if !ps.pending && !unasked || g.Token != ps.token || s.cfg.Role == Source {
 		return
 	}
 	ps.pending = false
 	ps.classes, ps.manifests = g.Classes&ps.want, g.Manifests && ps.wantManifests
-	if g.Epoch != 0 && ps.wantFlags.Backlog && bits.OnesCount16(g.Classes) >= wire.Classes/4 {
+	if !unasked && g.Epoch != 0 && ps.wantFlags.Backlog && bits.OnesCount16(g.Classes) >= wire.Classes/4 {
 		ps.from = g.From
 		s.startAt(now, g, out)
 	}

@@ -24,7 +24,7 @@ type wireNet struct {
 	now   mono.Time
 	delay time.Duration
 	loss  int                                                    // per mille
-	tap   func(from, to netip.AddrPort, bytes int) time.Duration // told of all that is sent, says how long it takes; nil: delay
+	tap   func(from, to netip.AddrPort, bytes int) time.Duration // told of all that is sent, says how long it takes, less than 0 for ever; nil: delay
 	admit func(p packet) bool                                    // whether a datagram comes in; nil: all do
 	nodes []*wireNode
 	queue []packet
@@ -80,6 +80,9 @@ func (w *wireNet) collect(n *wireNode) {
 			delay := w.delay
 			if w.tap != nil {
 				delay = w.tap(from, to, len(data))
+			}
+			if delay < 0 {
+				return
 			}
 			w.queue = append(w.queue, packet{w.now.Add(delay), w.seq, from, to, bytes.Clone(data)})
 		}

@@ -58,7 +58,7 @@ func (n *Node) HandleCommand(now mono.Time, c Command, out *Output) {
 		n.describe(c)
 	case UploadCommand:
 		n.cfg.UploadBPS = c.BPS
-		n.up.setCap(c.BPS)
+		n.up.setCap(now, c.BPS)
 	case LeaveCommand:
 		n.leave(now, out)
 	}

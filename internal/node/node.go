@@ -40,7 +40,7 @@ type Node struct {
 	cfg   Config
 	rand  *rand.Rand
 	links *link.Table
-	up    uplink
+	up    upload
 
 	finder  discovery
 	meeting meeting
@@ -129,6 +129,9 @@ func (n *Node) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out 
 	n.handlePunches(now, out)
 	if len(payload) > 0 {
 		n.handlePayload(now, id, payload, out)
+		if n.links.ReportDue(now, id, true) {
+			n.pending(id).report = true
+		}
 	}
 	n.finish(now, out)
 }
@@ -177,6 +180,7 @@ func (n *Node) handlePayload(now mono.Time, id link.ID, payload []byte, out *Out
 		switch {
 		case typ < wire.TypeLinkEnd:
 			payload, err = n.links.HandleMessage(now, id, payload, &out.Output)
+			n.handleReports(now, out)
 			n.handleEvents(now, out)
 			if n.peers[id] == nil {
 				return

@@ -19,6 +19,7 @@ type pendingMessages struct {
 	buf    []byte
 	begins []int // where in buf the messages begin
 	ping   bool
+	report bool
 }
 
 // add adds a message.
@@ -141,23 +142,41 @@ func (n *Node) release(now mono.Time, st *station, id link.ID, dead bool, out *O
 	n.releaseIdle(now, id, dead, out)
 }
 
-// sendAudio hands a chunk or manifest to the driver, or to the queue when the upload is capped.
+// sendAudio hands a chunk or manifest to the driver, or to the queue when the upload is not enough for all at once.
 func (n *Node) sendAudio(now mono.Time, st *station, s *mesh.Send, out *Output) {
-	if n.up.capped() && !n.up.affords(now, len(n.mesh.Peers(*s))*(len(s.Data)+overheadBytesMax)) {
-		for _, p := range n.mesh.Peers(*s) {
-			n.up.push(now, st, s, link.ID(p))
-		}
+	if !n.up.affords(now, len(n.mesh.Peers(*s))*(len(s.Data)+overheadBytesMax)) {
+		n.queueAudio(now, st, s, out)
 		return
 	}
+	n.fanOut(now, st, s, n.mesh.Peers(*s), out)
+}
+
+// queueAudio queues a chunk or manifest, but for peers on the LAN.
+func (n *Node) queueAudio(now mono.Time, st *station, s *mesh.Send, out *Output) {
+	var near []mesh.PeerID
+	for _, p := range n.mesh.Peers(*s) {
+		if !n.up.capped() && n.Near(p) {
+			near = append(near, p)
+		} else {
+			n.up.push(now, st, s, link.ID(p))
+		}
+	}
+	if len(near) > 0 {
+		n.fanOut(now, st, s, near, out)
+	}
+}
+
+// fanOut hands a chunk or manifest for peers to the driver.
+func (n *Node) fanOut(now mono.Time, st *station, s *mesh.Send, peers []mesh.PeerID, out *Output) {
 	start := len(out.payloads)
 	out.payloads = s.AppendMessage(out.payloads, st.Channel())
 	payload := out.payloads[start:len(out.payloads):len(out.payloads)]
 	first := len(out.tickets)
 	kind := wire.MessageKind(payload[0])
-	for _, p := range n.mesh.Peers(*s) {
+	for _, p := range peers {
 		if t, ok := n.links.Ticket(now, link.ID(p), kind, len(payload)); ok {
 			out.tickets = append(out.tickets, t)
-			n.up.sent(now, ipBytes(t.To, wire.DataBytesMin+len(payload)))
+			n.charge(now, t.To, ipBytes(t.To, wire.DataBytesMin+len(payload)))
 		}
 	}
 	if len(out.tickets) > first {
@@ -194,7 +213,7 @@ func (n *Node) pending(id link.ID) *pendingMessages {
 		n.queue = append(n.queue, pendingMessages{})
 	}
 	p := &n.queue[len(n.queue)-1]
-	p.link, p.buf, p.begins, p.ping = id, p.buf[:0], p.begins[:0], false
+	p.link, p.buf, p.begins, p.ping, p.report = id, p.buf[:0], p.begins[:0], false, false
 	return p
 }
 
@@ -205,6 +224,12 @@ func (n *Node) flush(now mono.Time, out *Output) {
 		if p.ping || n.links.PingDue(now, p.link) {
 			before := len(p.buf)
 			if p.buf = n.links.AppendPing(now, p.link, p.buf); len(p.buf) > before {
+				p.begins = append(p.begins, before)
+			}
+		}
+		if p.report || len(p.buf) > 0 && n.links.ReportDue(now, p.link, false) {
+			before := len(p.buf)
+			if p.buf = n.links.AppendReport(now, p.link, p.buf); len(p.buf) > before {
 				p.begins = append(p.begins, before)
 			}
 		}
@@ -243,7 +268,7 @@ func (n *Node) account(now mono.Time, out *Output) {
 	n.noteContacts(now, out.Datagrams[out.charged:])
 	for i := out.charged; i < len(out.Datagrams); i++ {
 		d := &out.Datagrams[i]
-		n.up.sent(now, ipBytes(d.To, len(d.Data)))
+		n.charge(now, d.To, ipBytes(d.To, len(d.Data)))
 	}
 	out.charged = len(out.Datagrams)
 }

@@ -22,7 +22,7 @@ type Counters struct {
 func (n *Node) Status(now mono.Time) Status {
 	n.up.roll(now)
 	st := Status{NodeID: n.cfg.Key.Public(), Peers: len(n.peers),
-		Upload: UploadStatus{BudgetBPS: n.up.capBPS, UsedBPS: n.up.usedBPS},
+		Upload: n.up.status(),
 		Counters: Counters{Links: n.links.Counters(), Hostile: n.hostile, Unreadable: n.unreadable, Unknown: n.unknown,
 			Late: n.up.Late}}
 	st.Reach = n.reachStatus(now)

@@ -3,7 +3,6 @@
 package node
 
 import (
-	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -11,17 +10,20 @@ import (
 	"streamer/internal/link"
 	"streamer/internal/mesh"
 	"streamer/internal/mono"
+	"streamer/internal/uplink"
 )
 
 const (
-	autoUploadBPS    = 2_000_000 // taken for subscriptions until the upload is measured
-	givePercent      = 80        // of the cap, for subscriptions; the rest is for control, repair and newcomers' backlogs
+	givePercent      = 80 // of the cap, for subscriptions; the rest is for control, repair and newcomers' backlogs
 	burstSpan        = 20 * time.Millisecond
 	burstBytesMin    = 2400 // two datagrams
 	fillPercent      = 97
 	waitMax          = 100 * time.Millisecond // of live audio, before subscriptions are refused
 	overheadBytesMax = 100                    // of a chunk or manifest on the wire: IPv6, UDP, DATA, message
 	usedSpan         = time.Second
+
+	fastBPS  = 20_000_000             // a line that is not hurt when all children of a chunk are served at once
+	fastSpan = 100 * time.Millisecond // as long as that takes it at most
 )
 
 // queueFor is how long audio waits at most; then the child has asked elsewhere.
@@ -47,11 +49,13 @@ func ipBytes(to netip.AddrPort, payload int) int {
 	return payload + 48
 }
 
-// uplink is the upload of a node: what subscriptions have taken of it and, when there is a cap, a token bucket over
-// everything that is sent and a queue of audio that waits for it.
-type uplink struct {
+// upload is the upload of a node: what it is estimated to be, what subscriptions have taken of it, a token bucket over everything
+// that is sent, and a queue of audio that waits for it.
+type upload struct {
+	line     uplink.Estimate
 	capBPS   int64 // UploadAuto, 0, or the cap
 	takenBPS int64
+	shedAt   mono.Time // when subscriptions were ended last for lack of it
 
 	tokens int64 // bytes; control may take it below zero
 	filled mono.Time
@@ -71,33 +75,53 @@ type queued struct {
 	since   mono.Time
 }
 
-func (u *uplink) init(now mono.Time, bps int64) {
+func (u *upload) init(now mono.Time, bps int64) {
 	u.filled, u.spanFrom = now, now
-	u.setCap(bps)
+	u.setCap(now, bps)
 	u.tokens = u.burst()
 }
 
-func (u *uplink) setCap(bps int64) { u.capBPS = max(bps, UploadAuto) }
-
-func (u *uplink) capped() bool { return u.capBPS >= 0 }
-
-// burst is how many bytes may go out at once.
-func (u *uplink) burst() int64 {
-	return max(burstBytesMin, u.capBPS/8*int64(burstSpan)/int64(time.Second))
+// setCap begins with what the cap says; without one, what was learned of the line stays.
+func (u *upload) setCap(now mono.Time, bps int64) {
+	learned, known := u.line.BPS(), u.line.Known()
+	u.capBPS = max(bps, UploadAuto)
+	u.line.Reset(now, max(0, u.capBPS)*fillPercent/uplink.PacePercent)
+	if known && !u.capped() {
+		u.line.Remember(learned)
+	}
 }
 
-// fillBPS is what fills the bucket: a little less than the cap, so that a full bucket does not lift any second above it.
-func (u *uplink) fillBPS() int64 { return max(1, u.capBPS*fillPercent/100) }
+func (u *upload) capped() bool { return u.capBPS >= 0 }
+
+// burst is how many bytes may go out at once.
+func (u *upload) burst() int64 {
+	return max(burstBytesMin, u.fillBPS()/8*int64(burstSpan)/int64(time.Second))
+}
+
+// fillBPS is what fills the bucket: as much as does not hurt the line, and a little less than the cap, so that a full bucket does
+// not lift any second above it.
+func (u *upload) fillBPS() int64 {
+	bps := u.line.Pace()
+	if u.capped() {
+		bps = min(bps, u.capBPS*fillPercent/100)
+	}
+	return max(1, bps)
+}
+
+// giveBPS is what subscriptions may take.
+func (u *upload) giveBPS() int64 {
+	if u.capped() {
+		return min(u.line.Give(), u.capBPS*givePercent/100)
+	}
+	return u.line.Give()
+}
 
 // Gives implements mesh.Host.
 func (n *Node) Gives() bool { return n.up.capBPS != 0 }
 
 // FreeUpload implements mesh.Host.
 func (n *Node) FreeUpload() (free, whole int64) {
-	whole = n.up.capBPS * givePercent / 100
-	if !n.up.capped() {
-		whole = autoUploadBPS
-	}
+	whole = n.up.giveBPS() + n.nearTaken()
 	if n.up.saturated() {
 		return 0, whole
 	}
@@ -106,14 +130,15 @@ func (n *Node) FreeUpload() (free, whole int64) {
 
 // SpareUpload implements mesh.Host.
 func (n *Node) SpareUpload() int64 {
-	if !n.up.capped() {
-		return math.MaxInt64
+	spare := n.up.fillBPS()
+	if n.up.capped() {
+		spare = spare * 100 / fillPercent // the bucket is filled with a little less than the cap
 	}
-	return max(0, n.up.capBPS-n.up.takenBPS)
+	return max(0, spare+n.nearTaken()-n.up.takenBPS)
 }
 
 // saturated reports whether live audio waits for upload.
-func (u *uplink) saturated() bool {
+func (u *upload) saturated() bool {
 	q := &u.queue[mesh.Push]
 	return q.len() > 0 && u.filled.Sub(q.items[q.head].since) > waitMax
 }
@@ -125,49 +150,60 @@ func (n *Node) MayAsk(now mono.Time) bool {
 }
 
 // affords reports whether n bytes may go out at once: then the driver seals and sends them for all peers together.
-func (u *uplink) affords(now mono.Time, n int) bool {
+func (u *upload) affords(now mono.Time, n int) bool {
 	u.refill(now)
-	return u.waiting() == 0 && u.tokens >= int64(n)
+	switch {
+	case u.waiting() > 0:
+		return false
+	case u.tokens >= int64(n):
+		return true
+	}
+	pace := u.fillBPS()
+	return !u.capped() && pace >= fastBPS && u.tokens > -int64(n) && int64(n) <= pace/8*int64(fastSpan)/int64(time.Second)
 }
 
 // MayBurst implements mesh.Host.
 func (n *Node) MayBurst(mono.Time) bool {
 	// Repairs may wait behind it: they would otherwise take every byte that comes free.
-	return !n.up.capped() || n.up.queue[mesh.Push].len() == 0 && n.up.queue[mesh.Backlog].len() == 0
+	return n.up.queue[mesh.Push].len() == 0 && n.up.queue[mesh.Backlog].len() == 0
 }
 
 // TakeUpload implements mesh.Host.
 func (n *Node) TakeUpload(bps int64) { n.up.takenBPS += bps }
 
-func (u *uplink) refill(now mono.Time) {
-	if !u.capped() {
-		return
-	}
+func (u *upload) refill(now mono.Time) {
 	if earned := int64(now.Sub(u.filled)/time.Microsecond) * u.fillBPS() / 8 / 1_000_000; earned > 0 {
 		u.tokens = min(u.burst(), u.tokens+earned)
 		u.filled = now
 	}
 }
 
-// sent charges n bytes of IP packets.
-func (u *uplink) sent(now mono.Time, n int) {
-	if u.capped() {
-		u.refill(now)
-		u.tokens -= int64(n)
+// charge counts n bytes of IP packets to an address. What stays on the LAN is nothing to the line, unless there is a cap: that is for
+// the whole node.
+func (n *Node) charge(now mono.Time, to netip.AddrPort, bytes int) {
+	if n.up.capped() || !n.nearAddr(to.Addr()) {
+		n.up.sent(now, bytes)
 	}
+}
+
+// sent charges n bytes of IP packets.
+func (u *upload) sent(now mono.Time, n int) {
+	u.refill(now)
+	u.tokens -= int64(n)
 	u.roll(now)
 	u.bytes += uint64(n)
+	u.line.Sent(now, n)
 }
 
 // roll keeps the rate of the last full span.
-func (u *uplink) roll(now mono.Time) {
+func (u *upload) roll(now mono.Time) {
 	if since := now.Sub(u.spanFrom); since >= usedSpan {
 		u.usedBPS = int64(u.bytes) * 8 * int64(time.Second/time.Millisecond) / max(1, int64(since/time.Millisecond))
 		u.bytes, u.spanFrom = 0, now
 	}
 }
 
-func (u *uplink) push(now mono.Time, st *station, s *mesh.Send, id link.ID) {
+func (u *upload) push(now mono.Time, st *station, s *mesh.Send, id link.ID) {
 	q := &u.queue[s.Priority]
 	if q.len() >= queueMax[s.Priority] || u.capBPS == 0 {
 		u.Late++
@@ -179,7 +215,7 @@ func (u *uplink) push(now mono.Time, st *station, s *mesh.Send, id link.ID) {
 	q.items = append(q.items, queued{st, id, *s, now})
 }
 
-func (u *uplink) holds(st *station, s *mesh.Send, id link.ID) bool {
+func (u *upload) holds(st *station, s *mesh.Send, id link.ID) bool {
 	for p := range u.queue {
 		q := &u.queue[p]
 		if slices.ContainsFunc(q.items[q.head:], func(o queued) bool { return o.is(st, s, id) }) {
@@ -194,7 +230,7 @@ func (q *queued) is(st *station, s *mesh.Send, id link.ID) bool {
 }
 
 // pop returns the next audio to send, if the upload allows any now.
-func (u *uplink) pop(now mono.Time) (queued, bool) {
+func (u *upload) pop(now mono.Time) (queued, bool) {
 	u.refill(now)
 	order := backlogsFirst
 	if u.passed >= backlogTurns {
@@ -221,7 +257,7 @@ func (u *uplink) pop(now mono.Time) (queued, bool) {
 	return queued{}, false
 }
 
-func (u *uplink) waiting() int {
+func (u *upload) waiting() int {
 	n := 0
 	for p := range u.queue {
 		n += u.queue[p].len()
@@ -230,8 +266,8 @@ func (u *uplink) waiting() int {
 }
 
 // deadline is when the next queued audio may go out.
-func (u *uplink) deadline() mono.Time {
-	if u.waiting() == 0 || u.capBPS <= 0 {
+func (u *upload) deadline() mono.Time {
+	if u.waiting() == 0 || u.capBPS == 0 {
 		return mono.Never
 	}
 	if u.tokens > 0 {
@@ -242,7 +278,7 @@ func (u *uplink) deadline() mono.Time {
 }
 
 // forget drops what waits for a station that is left.
-func (u *uplink) forget(st *station) {
+func (u *upload) forget(st *station) {
 	for p := range u.queue {
 		q := &u.queue[p]
 		q.items = slices.DeleteFunc(q.items[q.head:], func(o queued) bool { return o.station == st })

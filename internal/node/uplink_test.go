@@ -9,6 +9,7 @@ import (
 
 	"streamer/internal/mesh"
 	"streamer/internal/mono"
+	"streamer/internal/uplink"
 )
 
 const testSecond = mono.Time(time.Second)
@@ -23,7 +24,7 @@ const uplinkPacket = 1200
 // However much waits, and however long nothing did before, what goes out in any second is at most the cap and one burst.
 func TestUplinkStaysBelowTheCap(t *testing.T) {
 	for _, capBPS := range []int64{64_000, 1_000_000, 20_000_000} {
-		var u uplink
+		var u upload
 		u.init(testSecond, capBPS)
 		st := &station{}
 		var times []mono.Time
@@ -62,7 +63,7 @@ func TestUplinkStaysBelowTheCap(t *testing.T) {
 // What is more than the cap for a moment is paid back before anything else goes out.
 func TestUplinkPaysBack(t *testing.T) {
 	const capBPS = 800_000
-	var u uplink
+	var u upload
 	u.init(testSecond, capBPS)
 	u.sent(testSecond, 50_000) // control is never held back
 	u.push(testSecond, &station{}, wholeSend(0, mesh.Push), 1)
@@ -80,7 +81,7 @@ func TestUplinkPaysBack(t *testing.T) {
 }
 
 func TestUplinkOrder(t *testing.T) {
-	var u uplink
+	var u upload
 	u.init(testSecond, 10_000_000)
 	st := &station{}
 	for seq, p := range []mesh.Priority{mesh.Repair, mesh.Backlog, mesh.Push, mesh.Push} {
@@ -99,7 +100,7 @@ func TestUplinkOrder(t *testing.T) {
 
 // What waited too long is dropped and counted, what is queued already is not queued again, and nothing waits without bound.
 func TestUplinkDrops(t *testing.T) {
-	var u uplink
+	var u upload
 	u.init(testSecond, 10_000_000)
 	st := &station{}
 	u.push(testSecond, st, wholeSend(1, mesh.Repair), 1)
@@ -131,13 +132,13 @@ func TestUplinkWithoutCap(t *testing.T) {
 	if n.Gives() || n.up.waiting() != 0 || n.up.Late != 1 || !n.MayAsk(testSecond) {
 		t.Error("a node that gives nothing")
 	}
-	n.up.setCap(UploadAuto)
-	if free, whole := n.FreeUpload(); n.up.capped() || !n.Gives() || !n.MayBurst(testSecond) || free != whole || whole != autoUploadBPS {
+	n.up.setCap(testSecond, UploadAuto)
+	if free, whole := n.FreeUpload(); n.up.capped() || !n.Gives() || !n.MayBurst(testSecond) || free != whole || whole != uplink.StartBPS*uplink.GivePercent/100 {
 		t.Error("a node without a cap")
 	}
-	n.up.setCap(1_000_000)
+	n.up.setCap(testSecond, 1_000_000)
 	n.TakeUpload(300_000)
-	if free, whole := n.FreeUpload(); whole != 800_000 || free != 500_000 || n.SpareUpload() != 700_000 {
+	if free, whole := n.FreeUpload(); whole != 800_000 || free != 500_000 || n.SpareUpload() < 699_000 || n.SpareUpload() > 700_000 {
 		t.Errorf("%d of %d are free", free, whole)
 	}
 	n.TakeUpload(600_000)

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+
+package mesh
+
+import (
+	"math/bits"
+	"slices"
+
+	"streamer/internal/wire"
+)
+
+// shedWait is how long a child that was sent away should wait before it asks again, in tenths of a second.
+const shedWait = 100
+
+// Shed ends subscriptions of others than those on the LAN until bps of the upload are free, and returns how much is: leaves go
+// first, then the others, of each the youngest. A child loses whole quarters and is told whom to ask.
+func (s *Station) Shed(bps int64, out *Output) (freed int64) {
+	for _, leaf := range []bool{true, false} {
+		for _, p := range slices.Backward(slices.Clone(s.children)) {
+			if freed >= bps {
+				return freed
+			}
+			if !p.near && p.have.Leaf == leaf {
+				freed += s.shedChild(p, bps-freed, out)
+			}
+		}
+	}
+	return freed
+}
+
+// NearTaken is what children on the LAN have taken of the upload, in bit/s.
+func (s *Station) NearTaken() (bps int64) {
+	for _, p := range s.children {
+		if p.near {
+			bps += p.child.takenBPS
+		}
+	}
+	return bps
+}
+
+// shedChild takes quarters from a child.
+func (s *Station) shedChild(p *peer, bps int64, out *Output) (freed int64) {
+	before, rest := p.child.takenBPS, p.child.classes
+	need := int(bps/max(1, s.classBPS())) + 1
+	for part := range wire.PartManifests {
+		if bits.OnesCount16(p.child.classes)-bits.OnesCount16(rest) < need {
+			rest &^= quarter << part
+		}
+	}
+	manifests := p.child.manifests && rest != 0
+	if rest == 0 {
+		s.endChild(p)
+	} else {
+		s.setChild(p, rest, manifests)
+	}
+	g := wire.Grant{Channel: s.cfg.Channel, Token: p.asked, Manifests: manifests, Reason: wire.GrantFull, Classes: rest, Wait: shedWait}
+	if e := s.newest(); e != nil {
+		g.Epoch, g.From = e.num, e.next
+	}
+	var buf [wire.CandidatesMax]wire.Candidate
+	g.Candidates = s.offer(p, buf[:0])
+	out.control(p.id, g.Append)
+	return before - p.child.takenBPS
+}
