@@ -32,7 +32,7 @@ func (g *Gossip) HandleAsk(now mono.Time, from netip.AddrPort, payload []byte, r
 
 	a.Reset()
 	a.You, a.Stations = from, uint16(min(len(g.stations), StationsMax))
-	if g.reach.hidden {
+	if g.reach.hiddenFrom(from) {
 		a.Stations |= hiddenFlag
 	}
 	a.Tuned = append(a.Tuned, g.tuned...)

@@ -266,6 +266,36 @@ func TestSetReach(t *testing.T) {
 	}
 }
 
+// A node that is hidden with IPv4 alone is a host with IPv6, and says to each what concerns it.
+func TestSetReachOf(t *testing.T) {
+	r := newRig(t)
+	n := r.add(addr("1.1.1.1:1"))
+	asks := map[bool]wire.Ask{}
+	keep := func(from netip.AddrPort, ask wire.Ask) *wire.Answer {
+		asks[from.Addr().Is4()] = wire.Ask{Hidden: ask.Hidden, Proxies: slices.Clone(ask.Proxies)}
+		return &wire.Answer{}
+	}
+	four := r.play(addr("2.2.2.2:2"), func(a netip.AddrPort, ask wire.Ask) *wire.Answer { return keep(addr("1.1.1.1:1"), ask) })
+	six := r.play(addr("[2a00::2]:2"), func(a netip.AddrPort, ask wire.Ask) *wire.Answer { return keep(addr("[2a00::1]:1"), ask) })
+	proxies := []netip.AddrPort{addr("9.9.9.9:9")}
+	for _, hidden := range [][2]bool{{true, false}, {false, true}, {true, true}, {false, false}} {
+		n.SetReachOf(hidden, proxies)
+		clear(asks)
+		r.meet(n, four)
+		r.meet(n, six)
+		r.run(20 * time.Second)
+		for i, h := range []*node{four, six} {
+			ask, ok := asks[i == 0]
+			if !ok || ask.Hidden != hidden[i] || (len(ask.Proxies) == 1) != hidden[i] {
+				t.Errorf("hidden %v: asked %v by %+v", hidden, h.addr, ask)
+			}
+			if a := r.ask(n, h.addr, wire.Ask{}, 100); (a.Stations&0x4000 != 0) != hidden[i] {
+				t.Errorf("hidden %v: %v is answered %+v", hidden, h.addr, a)
+			}
+		}
+	}
+}
+
 // A host that answers that it is hidden leaves the tables, unless it is on the same LAN; so does an asker that was not asked yet.
 func TestHiddenLeavesTables(t *testing.T) {
 	r := newRig(t)

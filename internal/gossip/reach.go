@@ -15,19 +15,34 @@ const hiddenFlag = 0x4000
 
 // A standing is how this node can be reached.
 type standing struct {
-	hidden  bool
+	hidden  bool    // everywhere
+	family  [2]bool // from hosts with IPv4, with IPv6
 	proxies wire.Proxies
+}
+
+// hiddenFrom reports whether a host cannot ask this node, by the family of its address.
+func (s *standing) hiddenFrom(a netip.AddrPort) bool {
+	if unmap(a).Addr().Is4() {
+		return s.family[0]
+	}
+	return s.family[1]
 }
 
 // SetReach says whether this node is hidden, so that strangers cannot ask it, and who introduces others to it then: at most
 // wire.ProxiesMax addresses. At first it is not.
 func (g *Gossip) SetReach(hidden bool, proxies []netip.AddrPort) {
-	g.reach = standing{hidden: hidden}
+	g.SetReachOf([2]bool{hidden, hidden}, proxies)
+}
+
+// SetReachOf is SetReach where it may differ: hidden in IPv4, in IPv6. Who is reached in one family is a host in that.
+func (g *Gossip) SetReachOf(family [2]bool, proxies []netip.AddrPort) {
+	hidden := family[0] && family[1]
+	g.reach = standing{hidden: hidden, family: family}
 	if hidden {
 		g.askers.known, g.askers.candidate = nil, candidate{}
 	}
 	for _, a := range proxies {
-		if a = unmap(a); hidden && hostAddr(a) {
+		if a = unmap(a); (family[0] || family[1]) && hostAddr(a) {
 			g.reach.proxies.Add(a)
 		}
 	}
@@ -35,7 +50,10 @@ func (g *Gossip) SetReach(hidden bool, proxies []netip.AddrPort) {
 
 // tellReach puts into an ask how this node is reached: only proxies that mean something to the host that is asked.
 func (g *Gossip) tellReach(a *wire.Ask, to netip.AddrPort) {
-	a.Node, a.Hidden = g.cfg.Self, g.reach.hidden
+	a.Node, a.Hidden = g.cfg.Self, g.reach.hiddenFrom(to)
+	if !a.Hidden {
+		return
+	}
 	for _, p := range g.reach.proxies.List() {
 		if !isPrivate(p.Addr()) || isPrivate(to.Addr()) {
 			a.Proxies = append(a.Proxies, p)

@@ -127,10 +127,7 @@ func (n *Node) EntryPoints(now mono.Time) []netip.AddrPort {
 // ownAddresses are where others begin to reach this node: its proxies, unless strangers reach it, and where a router lets
 // everybody in or else others see it, if at least two networks agree or only one has said anything.
 func (n *Node) ownAddresses(now mono.Time) []netip.AddrPort {
-	var list []netip.AddrPort
-	if n.meeting.reach.Observer().Standing(now).Verdict != reach.VerdictPublic {
-		list = n.meeting.reach.Proxies(list)
-	}
+	list := n.meeting.reach.Proxies(nil)
 	for _, ipv4 := range []bool{true, false} {
 		if a := n.meeting.reach.Observer().Mapped(now, !ipv4); a.IsValid() {
 			list = append(list, a)

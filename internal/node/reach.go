@@ -319,8 +319,7 @@ func (n *Node) tellReach(now mono.Time) {
 	}
 	var buf [3]netip.AddrPort
 	proxies := n.meeting.reach.Proxies(buf[:0])
-	hidden := n.meeting.reach.Observer().Standing(now).Verdict == reach.VerdictHidden
-	n.finder.gossip.SetReach(hidden, proxies)
+	n.finder.gossip.SetReachOf(n.meeting.reach.Hidden(), proxies)
 	n.finder.review = mono.Min(n.finder.review, now) // entry points may be others
 }
 

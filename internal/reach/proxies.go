@@ -84,7 +84,7 @@ func (r *Reach) ClientCount() int {
 
 // considerProxy asks a peer to be a proxy when one is wanted and the peer can be; it reports whether it did.
 func (r *Reach) considerProxy(now mono.Time, p *peer, out *Output) bool {
-	if r.open || !p.open || p.asked != 0 || local(p.addr.Addr()) || r.proxies(now, p) >= proxiesWanted {
+	if r.open(p.addr) || !p.open || p.asked != 0 || local(p.addr.Addr()) || r.proxies(now, p) >= proxiesWanted {
 		return false // of a local address those whom it is to introduce would know nothing
 	}
 	n := r.lacks(now)
@@ -97,25 +97,28 @@ func (r *Reach) considerProxy(now mono.Time, p *peer, out *Output) bool {
 }
 
 // lacks returns how many more proxies are wanted of each family. Who has IPv4 alone can only be introduced by a proxy to which this
-// node has a link with IPv4, and likewise with IPv6: a node that has both keeps one with IPv6, the others with IPv4, as long as
+// node has a link with IPv4, and likewise with IPv6: a node that needs both keeps one with IPv6, the others with IPv4, as long as
 // such are not sought in vain.
 func (r *Reach) lacks(now mono.Time) (n [families]int) {
 	have := r.proxies(now, nil)
-	if have >= proxiesWanted {
+	ip4, ip6 := r.seeks()
+	if have >= proxiesWanted || !ip4 && !ip6 {
 		return n
 	}
-	if !r.observer.StandingOf(now, false).Outside4.IsValid() || !r.observer.StandingOf(now, true).Outside6.IsValid() ||
-		r.wanted.since != 0 && now.Sub(r.wanted.since) >= pickyFor {
+	switch {
+	case !ip6:
+		n[FamilyIPv4] = proxiesWanted - have // those of the other family were let go
+		return n
+	case !ip4:
+		n[FamilyIPv6] = proxiesWanted - have
+		return n
+	case !r.ways[0].outside.IsValid() || !r.ways[1].outside.IsValid() || r.wanted.since != 0 && now.Sub(r.wanted.since) >= pickyFor:
 		n[FamilyAny] = proxiesWanted - have
 		return n
 	}
 	n[FamilyIPv4], n[FamilyIPv6] = proxiesWanted-1, 1
 	for _, p := range r.peers {
-		f := FamilyIPv6
-		if p.addr.Addr().Is4() {
-			f = FamilyIPv4
-		}
-		if p.keep() && n[f] > 0 {
+		if f := FamilyIPv4 + Family(familyOf(p.addr)); p.keep() && n[f] > 0 {
 			n[f]--
 		}
 	}
@@ -150,13 +153,14 @@ func (r *Reach) keepProxies(now mono.Time, out *Output) {
 			r.sayStanding(now, p, out) // a late yes shall not bind it
 		}
 	}
+	ip4, ip6 := r.seeks()
 	switch {
-	case kept >= proxiesWanted || r.open:
+	case kept >= proxiesWanted || !ip4 && !ip6:
 		r.wanted.offers, r.wanted.since = 0, 0
 	case r.wanted.since == 0:
 		r.wanted.since = now
 	}
-	if r.open || r.proxies(now, nil) >= proxiesWanted {
+	if !ip4 && !ip6 || r.proxies(now, nil) >= proxiesWanted {
 		return
 	}
 	for _, p := range r.peers {
@@ -197,7 +201,7 @@ func (r *Reach) mayKeep(p *peer) bool {
 			}
 		}
 	}
-	return r.open && all < clientsMax && near < clientsPerNetwork
+	return r.open(p.addr) && all < clientsMax && near < clientsPerNetwork
 }
 
 // AskCarry asks a peer that carries stations for others to relay one: nobody else who has it can be reached.
@@ -230,7 +234,7 @@ func (r *Reach) AskCarry(now mono.Time, m wire.Carry, out *Output) {
 }
 
 func (r *Reach) handleCarry(p *peer, m wire.Carry, out *Output) {
-	if r.cfg.Carries && r.open && !m.Station.IsZero() {
+	if r.cfg.Carries && r.open(p.addr) && !m.Station.IsZero() {
 		out.Carry = append(out.Carry, Request{Peer: p.id, Station: m.Station})
 	}
 }

@@ -362,6 +362,67 @@ func TestHiddenBecomesPublic(t *testing.T) {
 	}
 }
 
+// openIPv6 gives a node an IPv6 address, at which a stranger comes in.
+func (p *party) openIPv6(at string) {
+	now := p.town.now
+	p.Observer().SetLocal(now, []netip.Addr{p.home.Addr(), netip.MustParseAddr(at)}, p.home.Port())
+	p.Observer().Arrived(now, netip.MustParseAddrPort("[2a07::7]:7"))
+}
+
+// Proxies are for the family in which strangers do not reach a node, and peers are told of each what is so.
+func TestProxiesOfOneFamily(t *testing.T) {
+	w := newTown(t)
+	var four, six []*party
+	for i := range 4 {
+		four = append(four, w.add(fmt.Sprint("four ", i), inNetwork(1+i, 0), nil).open())
+		h := w.add(fmt.Sprint("six ", i), fmt.Sprintf("[2a%02x::1]:8466", i), nil)
+		h.openIPv6(fmt.Sprintf("2a%02x::1", i))
+		six = append(six, h)
+	}
+	w.run(time.Second)
+	a := w.add("a", "192.168.1.2:8466", &box{outside: netip.MustParseAddr("20.99.0.1"), mapping: eim, filter: apdm})
+	own6 := netip.MustParseAddrPort("[2af0::1]:8466")
+	a.Observer().SetLocal(w.now, []netip.Addr{a.home.Addr(), own6.Addr()}, 8466)
+	for i := range four {
+		w.link(a, four[i])
+		w.linkAt(a, six[i], own6, six[i].addr)
+	}
+	w.run(30 * time.Second)
+	check := func(what string, want4, want6 int, hidden [2]bool) {
+		t.Helper()
+		n4, n6 := 0, 0
+		for _, p := range a.Proxies(nil) {
+			if p.Addr().Is4() {
+				n4++
+			} else {
+				n6++
+			}
+		}
+		if n4 != want4 || n6 != want6 || a.Hidden() != hidden {
+			t.Errorf("%s: proxies %v, hidden %v", what, a.Proxies(nil), a.Hidden())
+		}
+		for i := range four {
+			if four[i].Open(four[i].id(a)) == hidden[0] || six[i].Open(six[i].id(a)) == hidden[1] {
+				t.Errorf("%s: peers with IPv4 take it for open: %v, with IPv6: %v", what, four[i].Open(four[i].id(a)), six[i].Open(six[i].id(a)))
+			}
+		}
+	}
+	check("hidden in both", 2, 1, [2]bool{true, true})
+	a.Observer().Arrived(w.now, netip.MustParseAddrPort("[2a07::7]:7"))
+	w.run(20 * time.Second)
+	check("IPv6 is open", 3, 0, [2]bool{true, false})
+	a.open()
+	w.run(20 * time.Second)
+	check("both are open", 0, 0, [2]bool{})
+	a.Observer().SetLocal(w.now, []netip.Addr{a.home.Addr(), netip.MustParseAddr("2af0::2")}, 8466)
+	for i := range six {
+		w.cut(a, six[i])
+		w.linkAt(a, six[i], netip.MustParseAddrPort("[2af0::2]:8466"), six[i].addr)
+	}
+	w.run(30 * time.Second)
+	check("IPv4 is open", 0, 3, [2]bool{false, true})
+}
+
 // That strangers do not reach it, a node learns from tests; others are to be told at once.
 func TestHiddenIsAChange(t *testing.T) {
 	w := newTown(t)
@@ -385,6 +446,7 @@ func TestHiddenIsAChange(t *testing.T) {
 func TestClients(t *testing.T) {
 	w := newTown(t)
 	h := w.add("h", inNetwork(1, 0), nil).open()
+	h.openIPv6("2a00::99")
 	w.run(time.Second)
 	a, b := w.hide("a", inNetwork(2, 0)), w.hide("b", inNetwork(3, 0))
 	near := w.hide("near", "192.168.1.2:8466")

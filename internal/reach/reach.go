@@ -62,9 +62,8 @@ type Reach struct {
 	openAll   limit // and those in which it is the target
 	openPorts limit // of which with predicted ports
 
-	open    bool    // as it was said last
-	verdict Verdict // as it was at the last review
-	changed bool    // what Output.Changed is to say at the next
+	ways    [2]way // of IPv4, of IPv6
+	changed bool   // what Output.Changed is to say at the next
 	review  mono.Time
 	counts  Counts
 }
@@ -201,7 +200,7 @@ func (r *Reach) sayStanding(now mono.Time, p *peer, out *Output) {
 	if !wire.ValidAddr(p.addr) {
 		return // of a link-local address with a zone others learn nothing
 	}
-	news := saying{open: r.open, keep: p.keep(), kept: p.client, you: p.addr}
+	news := saying{open: r.open(p.addr), keep: p.keep(), kept: p.client, you: p.addr}
 	if news.keep {
 		news.carried = r.carriedAt
 	}
@@ -210,7 +209,7 @@ func (r *Reach) sayStanding(now mono.Time, p *peer, out *Output) {
 	}
 	p.saidAt = now
 	p.sayings++
-	m := wire.Standing{Open: news.open, Keep: news.keep, Kept: news.kept, Carries: r.cfg.Carries && r.open, Seq: p.seq, Ack: p.seen,
+	m := wire.Standing{Open: news.open, Keep: news.keep, Kept: news.kept, Carries: r.cfg.Carries && news.open, Seq: p.seq, Ack: p.seen,
 		You: p.addr}
 	if m.Keep {
 		m.Carried = r.carried
@@ -339,26 +338,6 @@ func (r *Reach) Advance(now mono.Time, out *Output) {
 		}
 	}
 	out.Changed, r.changed = out.Changed || r.changed, false
-}
-
-// lookAtStanding tells all peers when strangers reach this node now, or do not any more.
-func (r *Reach) lookAtStanding(now mono.Time, out *Output) {
-	verdict := r.observer.Standing(now).Verdict
-	if verdict == r.verdict {
-		return
-	}
-	r.verdict, r.changed = verdict, true
-	if open := verdict == VerdictPublic; open == r.open {
-		return
-	}
-	r.open = !r.open
-	for _, p := range r.peers {
-		if r.open && p.asked != 0 {
-			p.asked, p.refused, p.proxy = 0, false, false // no introductions are needed any more
-			p.hold = max(p.hold, now.Add(holdFor))
-		}
-		r.sayStanding(now, p, out)
-	}
 }
 
 // Deadline is when Advance is to be called.
