@@ -23,6 +23,8 @@ const (
 	probesEvery   = 20 * time.Second
 	carriesMax    = 16
 	carryEvery    = 5 * time.Second
+	carrySoon     = time.Second // while no peer carries
+	carryHosts    = 2           // that are dialled then
 )
 
 // wanted are hosts that are to be linked so that they become proxies.
@@ -227,10 +229,13 @@ func (r *Reach) AskCarry(now mono.Time, m wire.Carry, out *Output) {
 			}
 		}
 	}
-	if best != nil {
-		best.hold = now.Add(holdFor)
-		out.message(best.id, m.Append)
+	if best == nil { // a node that strangers reach has no proxies, and perhaps no peers at all
+		r.carries[i].next = now.Add(carrySoon)
+		out.Hosts[FamilyAny] = max(out.Hosts[FamilyAny], carryHosts)
+		return
 	}
+	best.hold = now.Add(holdFor)
+	out.message(best.id, m.Append)
 }
 
 func (r *Reach) handleCarry(p *peer, m wire.Carry, out *Output) {

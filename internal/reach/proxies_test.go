@@ -578,7 +578,11 @@ func TestAskCarry(t *testing.T) {
 		a.AskCarry(w.now, m, &a.out)
 		a.collect()
 	}
+	before := a.hosts
 	ask(station(0)) // nobody is there
+	if a.hosts == before {
+		t.Error("nobody to ask, and no hosts are wanted")
+	}
 	for _, h := range append(hosts, plainHost, closed) {
 		w.link(a, h)
 	}
