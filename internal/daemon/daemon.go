@@ -130,6 +130,8 @@ func (d *Daemon) openNode() error {
 	d.loop = newLoop(node.New(now, cfg), d.clock, nil, nil)
 	d.loop.rec = rec
 	d.loop.aside = newSealer(aside)
+	d.loop.extras = conn.NewExtras(d.loop.receive)
+	d.closers = append(d.closers, d.loop.extras.Close)
 	d.stations = newStations(d.loop, d.log)
 	d.discovery = newDiscovery(d.loop, &d.opts, uint16(conn.Port()), d.log)
 	d.ports = newPortMapping(d.loop, &d.opts, uint16(conn.Port()), d.log)

@@ -12,6 +12,7 @@ import (
 	"streamer/internal/link"
 	"streamer/internal/mono"
 	"streamer/internal/node"
+	"streamer/internal/udp"
 	"streamer/internal/wire"
 )
 
@@ -54,6 +55,7 @@ type loop struct {
 	out      node.Output
 	send     *sender
 	aside    *sealer           // of the second port; nil: none
+	extras   *udp.Extras       // further ports; nil: none
 	notice   func(node.Notice) // called by run; must not block
 	rec      *Recorder         // nil: nothing is recorded
 	wall     wallClock
@@ -259,6 +261,7 @@ func (l *loop) tell() {
 
 // release sends what came out since it was called last, but holds large fanouts until holdTime after the last of them.
 func (l *loop) release(now mono.Time) {
+	l.openExtras()
 	l.send.plain(l.out.Datagrams[l.sent.datagrams:])
 	if len(l.out.Asides) > 0 && l.aside != nil {
 		l.aside.plain(l.out.Asides)
@@ -285,6 +288,20 @@ func (l *loop) release(now mono.Time) {
 		l.out.Reset()
 		l.sent = outputEnd{}
 	}
+}
+
+// openExtras opens and closes further ports.
+func (l *loop) openExtras() {
+	if l.extras != nil {
+		for _, x := range l.out.Extras {
+			if x.Ports == 0 {
+				l.extras.Drop(x.To, x.Keep)
+			} else {
+				_ = l.extras.Try(x.To, wire.Punch{Token: x.Token}.Append(nil), x.Ports) // with fewer ports there is less luck
+			}
+		}
+	}
+	l.out.Extras = l.out.Extras[:0]
 }
 
 // flush sends what is held.

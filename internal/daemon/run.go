@@ -77,6 +77,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	endLoop()
 	core.Wait()
 	d.loop.send.close()
+	if err := d.loop.extras.Close(); err != nil {
+		d.log.Warn("further ports not closed", keyError, err)
+	}
 	if err := d.conn.Close(); err != nil {
 		d.log.Warn("socket not closed", keyError, err)
 	}

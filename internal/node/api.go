@@ -139,7 +139,8 @@ type Output struct {
 	Fanouts []Fanout // to seal and send; one payload each, many links
 	Notices []Notice // for the application, in order
 
-	Asides []Datagram // to send from the node's second port
+	Asides []Datagram    // to send from the node's second port
+	Extras []reach.Extra // ports to open or to close beside them, in order, before Datagrams are sent
 
 	StationsChanged bool // the list of stations may look different now
 
@@ -194,6 +195,7 @@ func (o *Output) Reset() {
 	o.charged = 0
 	o.StationsChanged = false
 	o.Asides = o.Asides[:0]
+	o.Extras = o.Extras[:0]
 }
 
 // Status is a snapshot for people and metrics.

@@ -72,6 +72,7 @@ type station struct {
 	bytesUp uint64
 	sought  bool // gossip looks for hosts on it
 
+	lonely  mono.Time       // since when at most one peer carries it, too; 0 more do
 	hungry  mono.Time       // since when nobody brings it; 0 somebody does
 	carried mono.Time       // for others, who needed it at that time; 0 this node's application asked for it
 	carrier identity.NodeID // who asked for that

@@ -48,7 +48,7 @@ func (n *Node) Open(p mesh.PeerID) bool { return n.meeting.reach.Open(reach.Peer
 
 // noteArrival looks whether a datagram comes from a stranger.
 func (n *Node) noteArrival(now mono.Time, from netip.AddrPort, b []byte) {
-	if len(b) > 0 && first(b[0]) {
+	if len(b) > 0 && first(b[0]) && !n.meeting.reach.Guesses(from.Addr()) {
 		n.meeting.reach.Observer().Arrived(now, from)
 	}
 }
@@ -56,7 +56,7 @@ func (n *Node) noteArrival(now mono.Time, from netip.AddrPort, b []byte) {
 // noteContacts remembers whom this node has sent something.
 func (n *Node) noteContacts(now mono.Time, sent []Datagram) {
 	for i := range sent {
-		if d := &sent[i]; first(d.Data[0]) {
+		if d := &sent[i]; first(d.Data[0]) && !n.meeting.reach.Guesses(d.To.Addr()) {
 			n.meeting.reach.Observer().Contacted(now, d.To)
 		}
 	}
@@ -102,6 +102,7 @@ func (n *Node) runReach(now mono.Time, out *Output) {
 	}
 	r.Advance(now, &n.meeting.out)
 	n.setKeepalives(now)
+	r.SetNeed(n.lonely(now))
 	n.reviewCarried(now, out)
 	n.drainReach(now, out)
 }
@@ -115,12 +116,16 @@ func (n *Node) drainReach(now mono.Time, out *Output) {
 	for _, p := range m.Punches {
 		n.sendPunch(now, p, out)
 	}
+	n.openExtras(now, m.Extras, out)
 	dials, failed := slices.Clone(m.Dials), slices.Clone(m.Failed)
-	idle, carry := slices.Clone(m.Idle), slices.Clone(m.Carry)
+	hopeless, idle, carry := slices.Clone(m.Hopeless), slices.Clone(m.Idle), slices.Clone(m.Carry)
 	links, hosts, changed := slices.Clone(m.Links), m.Hosts, m.Changed
 	m.Reset()
 	for _, d := range dials {
 		n.meetAt(now, d, out)
+	}
+	for _, node := range hopeless {
+		n.giveUp(now, node, out)
 	}
 	for _, node := range failed {
 		n.meetingFailed(now, node, out)
@@ -194,6 +199,7 @@ func (n *Node) sendPunch(_ mono.Time, p reach.Punch, out *Output) {
 
 // meetAt dials a node to which the way is open or opening, for all that wait for it.
 func (n *Node) meetAt(now mono.Time, d reach.Dial, out *Output) {
+	n.awaitGuessed(d)
 	for _, w := range slices.Clone(n.dials) {
 		if w.node != d.Node || slices.ContainsFunc(n.dials, func(o dial) bool { return o.link != 0 && o.at == d.Addr && o.station == w.station }) {
 			continue

@@ -52,8 +52,9 @@ type meeting struct {
 	fresh  int        // how often it was told others since
 	next   mono.Time  // INTRODUCE again, or Never
 	end    mono.Time
-	tells  int // INTRODUCTIONs with ports
-	addrs  int // dialled
+	tells  int        // INTRODUCTIONs with ports
+	addrs  int        // dialled
+	guess  wire.Guess // this node's part, when the first try has come to nothing
 }
 
 // An opening is an introduction in which this node is the target.
@@ -102,17 +103,21 @@ func (r *Reach) repeatMeetings(now mono.Time, out *Output) {
 		m := &r.meetings[i]
 		over := m.tries >= introduceTries || r.byID[m.via] == nil
 		switch {
+		case now >= m.patience() && r.askToGuess(now, m):
+			continue
 		case now >= m.end || now >= m.next && over && !m.ip.IsValid():
 			r.failMeeting(i, out)
 			continue
 		case now >= m.next && over:
 			m.next = mono.Never
 		case now >= m.next:
-			m.ports = r.predict(now, m.addr)
+			if m.ports = m.guess.Ports(); m.guess == wire.GuessNone {
+				m.ports = r.predict(now, m.addr)
+			}
 			r.introduce(m, out)
 			m.next = now.Add(introduceRetry << m.tries)
 			m.tries++
-		case m.ip.IsValid() && m.fresh < freshMax && !over:
+		case m.ip.IsValid() && m.fresh < freshMax && !over && m.guess == wire.GuessNone:
 			if p := r.predict(now, m.addr); p.Base != 0 && p != m.ports {
 				m.ports = p // not known when this node asked: the target opened the wrong way
 				m.fresh++
@@ -241,6 +246,10 @@ func (r *Reach) handleIntroduced(now mono.Time, p *peer, m wire.Introduced, out 
 	if a := r.byNode[m.Asker]; a != nil && a.addr == m.Addr {
 		return // elsewhere it may be, with a link that is dead and does not know it
 	}
+	if m.Ports.Guess() != wire.GuessNone {
+		r.handleGuess(now, p, m, out)
+		return
+	}
 	if !slices.ContainsFunc(r.openings, func(o opening) bool { return o.token == m.Token }) {
 		if r.openingsTo(m.Addr.Addr()) >= openingsHere {
 			return
@@ -336,7 +345,13 @@ func (r *Reach) handleIntroduction(now mono.Time, p *peer, m wire.Introduction, 
 		return
 	case !o.ip.IsValid():
 		o.ip = m.Addr.Addr() // it is asked for again all the same: the target may not have been told
-		out.Dials = append(out.Dials, Dial{o.target, m.Addr})
+		if o.guess == wire.GuessNone {
+			out.Dials = append(out.Dials, Dial{o.target, m.Addr})
+		}
+	}
+	if o.guess != wire.GuessNone {
+		r.handleGuessAnswer(now, i, m, out)
+		return
 	}
 	if m.Ports.Base != 0 && o.tells < tellsMax {
 		o.tells++
@@ -351,6 +366,10 @@ func (r *Reach) HandlePunch(now mono.Time, from netip.AddrPort, m wire.Punch, ou
 		return
 	}
 	if r.handleWaitPunch(now, from, m, out) {
+		return
+	}
+	if r.guessed.caught(now, from, m, out) {
+		r.counts.PunchesCaught++
 		return
 	}
 	for i := range r.meetings {

@@ -31,6 +31,8 @@ type entry struct {
 	to   netip.AddrPort
 	port uint16
 	used mono.Time
+
+	local uint16 // port of a mapping; of permits 0
 }
 
 // covers reports whether an entry for one remote end holds for another.
@@ -52,7 +54,7 @@ func (b *box) out(now mono.Time, local, to netip.AddrPort) netip.AddrPort {
 		return local
 	}
 	for i := range b.mappings {
-		if e := &b.mappings[i]; covers(b.mapping, e.to, to) && now.Sub(e.used) < b.lifetime {
+		if e := &b.mappings[i]; e.local == local.Port() && covers(b.mapping, e.to, to) && now.Sub(e.used) < b.lifetime {
 			e.used = now
 			return netip.AddrPortFrom(b.outside, e.port)
 		}
@@ -69,7 +71,7 @@ func (b *box) out(now mono.Time, local, to netip.AddrPort) netip.AddrPort {
 	default:
 		port = uint16(1024 + b.random.IntN(60000))
 	}
-	b.mappings = append(b.mappings, entry{to, port, now})
+	b.mappings = append(b.mappings, entry{to, port, now, local.Port()})
 	return netip.AddrPortFrom(b.outside, port)
 }
 

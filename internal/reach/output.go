@@ -13,8 +13,10 @@ import (
 type Output struct {
 	Messages []Message
 	Punches  []Punch
+	Extras   []Extra           // further ports, in order
 	Dials    []Dial            // nodes to be dialled now: the way to them is open, or opening
 	Failed   []identity.NodeID // nodes whose introductions came to nothing
+	Hopeless []identity.NodeID // nodes that cannot be met where they are dialled, either
 	Links    []wire.Host       // to be linked: they may become proxies
 	Idle     []PeerID          // links that need not be kept any more
 	Carry    []Request         // stations that others ask this node to relay
@@ -51,6 +53,16 @@ type Punch struct {
 	Aside bool
 }
 
+// An Extra is about ports that the driver opens beside the node's own, for one address. It opens that many, and sends the PUNCH from
+// each. The first on which exactly that PUNCH comes back from the address is kept: what goes there leaves from it from then on,
+// what comes from there to it is received. The others close. With Ports 0 all close but, with Keep, the one that is kept.
+type Extra struct {
+	To    netip.AddrPort
+	Token wire.PunchToken
+	Ports int
+	Keep  bool
+}
+
 // A Dial says where a node may be met.
 type Dial struct {
 	Node identity.NodeID
@@ -68,7 +80,7 @@ func (o *Output) Bytes(m Message) []byte { return o.bytes[m.start:m.end] }
 
 // Reset empties the output and keeps its memory.
 func (o *Output) Reset() {
-	*o = Output{Messages: o.Messages[:0], Punches: o.Punches[:0], Dials: o.Dials[:0], Failed: o.Failed[:0], Links: o.Links[:0],
+	*o = Output{Messages: o.Messages[:0], Punches: o.Punches[:0], Extras: o.Extras[:0], Dials: o.Dials[:0], Failed: o.Failed[:0], Hopeless: o.Hopeless[:0], Links: o.Links[:0],
 		Idle: o.Idle[:0], Carry: o.Carry[:0], bytes: o.bytes[:0]}
 }
 

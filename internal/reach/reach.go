@@ -58,6 +58,7 @@ type Reach struct {
 	carries   []carry
 	idle      measurement
 	waits     []wait
+	guessed   guesses
 	all       limit // introductions that this node makes
 	openAll   limit // and those in which it is the target
 	openPorts limit // of which with predicted ports
@@ -73,11 +74,13 @@ type Counts struct {
 	Asked, Made, Refused       uint64 // introductions: that this node asked for, made for others, did not make
 	Opened                     uint64 // that it was the target of
 	PunchesSent, PunchesCaught uint64
+	Guesses, GuessesHit        uint64 // in which a port was to be guessed, and was
 }
 
 // A peer is a link that is up.
 type peer struct {
 	id   PeerID
+	up   mono.Time
 	node identity.NodeID
 	addr netip.AddrPort
 	open bool // it says that strangers reach it
@@ -109,7 +112,7 @@ func (p *peer) keep() bool { return p.asked != 0 && !p.refused }
 func New(now mono.Time, cfg Config) *Reach {
 	return &Reach{cfg: cfg, observer: NewObserver(now), byID: map[PeerID]*peer{}, byNode: map[identity.NodeID]*peer{},
 		all: limit{left: allBurst}, openAll: limit{left: allBurst}, openPorts: limit{left: portsBurst},
-		idle: measurement{next: now.Add(measureSoon)}, review: now}
+		idle: measurement{next: now.Add(measureSoon)}, review: now, guessed: guesses{left: limit{left: guessBurst}}}
 }
 
 // Observer knows where this node stands; the node tells it what it sees.
@@ -157,7 +160,7 @@ func (r *Reach) PeerUp(now mono.Time, id PeerID, node identity.NodeID, addr neti
 	if r.byID[id] != nil {
 		return
 	}
-	p := &peer{id: id, node: node, addr: addr, introduce: limit{left: askerBurst}, opens: limit{left: introducerBurst},
+	p := &peer{id: id, up: now, node: node, addr: addr, introduce: limit{left: askerBurst}, opens: limit{left: introducerBurst},
 		probes: limit{left: probesBurst}, waits: limit{left: waitsBurst}}
 	r.peers = append(r.peers, p)
 	r.byID[id], r.byNode[node] = p, p
@@ -165,6 +168,7 @@ func (r *Reach) PeerUp(now mono.Time, id PeerID, node identity.NodeID, addr neti
 		p.hold = now.Add(holdFor)
 	}
 	r.forgetMeetings(node)
+	r.guessMet(now, p, out)
 	r.sayStanding(now, p, out)
 }
 
@@ -321,6 +325,7 @@ func (r *Reach) Advance(now mono.Time, out *Output) {
 	r.observer.Advance(now)
 	r.repeatMeetings(now, out)
 	r.punchDue(now, out)
+	r.guessDue(now, out)
 	if now < r.review {
 		return
 	}
@@ -331,6 +336,7 @@ func (r *Reach) Advance(now mono.Time, out *Output) {
 	r.probe(now, out)
 	r.measure(now, out)
 	r.punchWaits(now, out)
+	r.closeExtras(out)
 	for _, p := range r.peers {
 		if p.hold != 0 && now >= p.hold {
 			p.hold = 0
@@ -342,7 +348,7 @@ func (r *Reach) Advance(now mono.Time, out *Output) {
 
 // Deadline is when Advance is to be called.
 func (r *Reach) Deadline() mono.Time {
-	t := mono.Min(r.review, r.observer.Deadline())
+	t := mono.Min(mono.Min(r.review, r.observer.Deadline()), r.guessed.deadline())
 	for i := range r.meetings {
 		t = mono.Min(t, r.meetings[i].next)
 	}

@@ -65,6 +65,8 @@ type party struct {
 	ties  []tie
 	last  reach.PeerID
 	mute  bool // it says nothing by itself
+	extra []extra
+	ports uint16 // further ones, so far
 	calls []call
 	out   reach.Output
 
@@ -77,6 +79,14 @@ type party struct {
 	hosts   int // times that hosts were wanted
 	changes int
 	met     map[identity.NodeID]mono.Time
+}
+
+// An extra is a further port: tried, or kept.
+type extra struct {
+	port  uint16
+	to    netip.AddrPort
+	token wire.PunchToken
+	kept  bool
 }
 
 // A tie is one side of a link.
@@ -206,12 +216,15 @@ func (p *party) collect() {
 		}
 		clear(p.out.Bytes(m))
 	}
+	for _, x := range p.out.Extras {
+		p.extras(x)
+	}
 	for _, d := range p.out.Punches {
 		p.punches = append(p.punches, d)
-		src := p.home
+		src := p.from(d.To)
 		if d.Aside {
 			src = netip.AddrPortFrom(src.Addr(), src.Port()+1)
-		} else {
+		} else if !p.Guesses(d.To.Addr()) {
 			p.Observer().Contacted(w.now, d.To)
 		}
 		p.throw(letter{typ: punchLetter, src: src, dst: d.To, data: d.Token[:]})
@@ -243,10 +256,49 @@ func (p *party) call() {
 			if c.tries++; c.tries > 5 {
 				c.next = mono.Never
 			}
-			p.Observer().Contacted(p.town.now, c.Addr)
-			p.throw(letter{typ: helloLetter, src: p.home, dst: c.Addr, hello: c.Node})
+			if !p.Guesses(c.Addr.Addr()) {
+				p.Observer().Contacted(p.town.now, c.Addr)
+			}
+			p.throw(letter{typ: helloLetter, src: p.from(c.Addr), dst: c.Addr, hello: c.Node})
 		}
 	}
+}
+
+// extras opens and closes further ports.
+func (p *party) extras(x reach.Extra) {
+	if x.Ports == 0 {
+		p.extra = slices.DeleteFunc(p.extra, func(o extra) bool { return o.to == x.To && !(x.Keep && o.kept) })
+	}
+	for range x.Ports {
+		p.ports++
+		o := extra{port: 30000 + p.ports, to: x.To, token: x.Token}
+		p.extra = append(p.extra, o)
+		p.throw(letter{typ: punchLetter, src: netip.AddrPortFrom(p.home.Addr(), o.port), dst: x.To, data: x.Token[:]})
+	}
+}
+
+// from is where the party sends from to an address.
+func (p *party) from(to netip.AddrPort) netip.AddrPort {
+	for _, o := range p.extra {
+		if o.kept && o.to == to {
+			return netip.AddrPortFrom(p.home.Addr(), o.port)
+		}
+	}
+	return p.home
+}
+
+// takes reports whether the port to which a datagram comes takes it.
+func (p *party) takes(port uint16, l *letter) bool {
+	if port <= 30000 {
+		return true
+	}
+	i := slices.IndexFunc(p.extra, func(o extra) bool { return o.port == port && o.to == l.src })
+	if i < 0 || !p.extra[i].kept && (l.typ != punchLetter || !bytes.Equal(l.data, p.extra[i].token[:])) {
+		return false
+	}
+	p.extra[i].kept = true
+	p.extra = slices.DeleteFunc(p.extra, func(o extra) bool { return o.to == l.src && !o.kept })
+	return true
 }
 
 // throw sends a datagram through the party's box.
@@ -342,15 +394,17 @@ func (w *town) deliver(l letter) {
 		return
 	}
 	for _, p := range w.folk {
-		if p.aside != nil && l.typ == punchLetter && p.aside.receives(w.now, l.src, l.dst) {
+		if p.aside != nil && l.typ == punchLetter && p.aside.arrives(w.now, l.src, l.dst) {
 			p.HandleAside(w.now, l.src, wire.PunchToken(l.data))
 			p.collect()
 			return
 		}
-		if !p.receives(l.src, l.dst) {
+		if port, ok := p.receives(l.src, l.dst); !ok || !p.takes(port, &l) {
 			continue
 		}
-		p.Observer().Arrived(w.now, l.src)
+		if !p.Guesses(l.src.Addr()) {
+			p.Observer().Arrived(w.now, l.src)
+		}
 		if l.typ == punchLetter {
 			p.HandlePunch(w.now, l.src, wire.Punch{Token: wire.PunchToken(l.data)}, &p.out)
 			p.collect()
@@ -361,30 +415,35 @@ func (w *town) deliver(l letter) {
 	}
 }
 
-// receives reports whether a datagram arrives.
-func (p *party) receives(src, dst netip.AddrPort) bool {
+// receives reports whether a datagram arrives, and at which of the party's ports.
+func (p *party) receives(src, dst netip.AddrPort) (port uint16, ok bool) {
 	if p.box == nil {
-		return dst == p.addr
+		return 0, dst == p.addr
 	}
 	if !p.box.outside.IsValid() {
-		return dst == p.addr && p.box.admits(p.town.now, src)
+		return 0, dst == p.addr && p.box.admits(p.town.now, src)
 	}
 	return p.box.receives(p.town.now, src, dst)
 }
 
-// receives reports whether a datagram passes inwards.
-func (b *box) receives(now mono.Time, src, dst netip.AddrPort) bool {
+// receives reports whether a datagram passes inwards, and to which port.
+func (b *box) receives(now mono.Time, src, dst netip.AddrPort) (port uint16, ok bool) {
 	if dst.Addr() != b.outside {
-		return false
+		return 0, false
 	}
 	for _, m := range b.mappings {
 		if m.port == dst.Port() && now.Sub(m.used) < b.lifetime &&
 			(b.mapping == reach.EndpointIndependent && b.admits(now, src) ||
 				b.mapping != reach.EndpointIndependent && covers(b.filter, m.to, src)) {
-			return true
+			return m.local, true
 		}
 	}
-	return false
+	return 0, false
+}
+
+func (b *box) arrives(now mono.Time, src, dst netip.AddrPort) bool {
+	_, ok := b.receives(now, src, dst)
+	return ok
 }
 
 // count is how many letters of a type were sent since the log had so many entries; to nil: to anybody.

@@ -77,7 +77,7 @@ func (w *World) fire(h *host, at mono.Time) {
 func (w *World) fireEarly(h *host) {
 	deadline := h.node.Deadline()
 	h.node.HandleDeadline(w.now, &w.out)
-	if n := len(w.out.Datagrams) + len(w.out.Asides) + len(w.out.Fanouts) + len(w.out.Notices); n > 0 || h.node.Deadline() != deadline {
+	if n := len(w.out.Datagrams) + len(w.out.Asides) + len(w.out.Extras) + len(w.out.Fanouts) + len(w.out.Notices); n > 0 || h.node.Deadline() != deadline {
 		w.fail(h, checkContract, "HandleDeadline %v too early gave %d outputs, and moved the deadline by %v",
 			deadline.Sub(w.now), n, h.node.Deadline().Sub(deadline))
 	}
@@ -94,11 +94,12 @@ func (w *World) drain(h *host) {
 			w.checkFanout(h, w.out.Fanouts[i].Payload, len(w.out.Fanouts[i].Tickets))
 		}
 	}
+	w.openExtras(h)
 	for i := range w.out.Datagrams {
 		d := &w.out.Datagrams[i]
 		p := w.net.take()
 		w.net.packets[p].data = append(w.net.packets[p].data, d.Data...)
-		w.transmit(h, udpPort, d.To, p)
+		w.transmit(h, h.portTo(d.To), d.To, p)
 	}
 	for i := range w.out.Asides {
 		d := &w.out.Asides[i]
@@ -111,7 +112,7 @@ func (w *World) drain(h *host) {
 		for j := range f.Tickets {
 			p := w.net.take()
 			w.net.packets[p].data = f.Tickets[j].AppendDatagram(w.net.packets[p].data, f.Payload)
-			w.transmit(h, udpPort, f.Tickets[j].To, p)
+			w.transmit(h, h.portTo(f.Tickets[j].To), f.Tickets[j].To, p)
 		}
 	}
 	if h.liar == nil {

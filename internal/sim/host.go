@@ -50,6 +50,7 @@ type host struct {
 	ear     ear
 	refill  *refill
 	liar    *liar // nil: honest
+	extras  extras
 	spins   uint8 // calls of HandleDeadline at one time
 	loops   uint8 // samples in a row that found the host in a loop
 	told    checkSet
@@ -105,6 +106,7 @@ func (w *World) stop(h *host) {
 	h.node = nil
 	h.timer = mono.Never
 	h.refill = nil
+	h.extras.open = nil
 }
 
 func (w *World) wallClock(h *host) node.WallClockCommand {

@@ -51,6 +51,13 @@ func TestNATThirdSymmetric(t *testing.T) {
 	wantPlay(t, run(t, s))
 }
 
+// The same, and that host vanishes: those whom it fed have guessed ports by then, and others feed them.
+func TestNATGuess(t *testing.T) {
+	s := homes(t, 9, "port-restricted", "port-restricted:2,symmetric-random")
+	s.Duration, s.Faults[0].At = 70*time.Second, 50*time.Second
+	wantPlay(t, run(t, s))
+}
+
 // Half of the routers restart and map other ports, or get other addresses.
 func TestNATChange(t *testing.T) {
 	for name, kind := range map[string]sim.FaultKind{"reboot": sim.FaultReboot, "readdress": sim.FaultReaddress} {

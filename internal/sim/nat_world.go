@@ -223,7 +223,7 @@ func (w *World) indoors(i int32) *host {
 	for b, isBox := r.next.box(); ok && isBox; b, isBox = r.next.box() {
 		r, ok = w.nat.descend(w.now, b, r.from, r.to)
 	}
-	if !ok || r.to.Port() != udpPort {
+	if !ok || r.to.Port() != udpPort && !w.hosts[r.next].extras.receives(r.to.Port(), r.from, p.data) {
 		w.count.dropped++
 		w.net.drop(i)
 		return nil

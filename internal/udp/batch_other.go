@@ -36,4 +36,9 @@ func (c *Conn) NewWriter() *Writer { return &Writer{conn: c} }
 
 // WriteBatch sends the messages in order and returns how many the system took, and the first error. A message that is
 // refused does not stop those after it.
-func (w *Writer) WriteBatch(msgs []Message) (n int, err error) { return w.conn.writePlainAll(msgs) }
+func (w *Writer) WriteBatch(msgs []Message) (n int, err error) {
+	if routes := w.conn.diverted(); len(routes) > 0 {
+		return w.conn.divert(msgs, routes, w.conn.writePlainAll)
+	}
+	return w.conn.writePlainAll(msgs)
+}

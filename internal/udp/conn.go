@@ -60,6 +60,7 @@ type Conn struct {
 	received, oversized, readErrors atomic.Uint64
 	sent, segmented, writeErrors    atomic.Uint64
 	noSegments                      atomic.Bool // the kernel or the device refused segmentation
+	routes                          atomic.Pointer[[]route]
 }
 
 // Listen binds port on all addresses of both families, or of the only family that the machine has. Port 0 takes any free

@@ -51,6 +51,13 @@ func (c *Conn) NewWriter() *Writer {
 // WriteBatch sends the messages in order and returns how many the system took, and the first error. A message that is
 // refused does not stop those after it. It waits while the socket's buffer is full.
 func (w *Writer) WriteBatch(msgs []Message) (n int, err error) {
+	if routes := w.conn.diverted(); len(routes) > 0 {
+		return w.conn.divert(msgs, routes, w.writeBatch)
+	}
+	return w.writeBatch(msgs)
+}
+
+func (w *Writer) writeBatch(msgs []Message) (n int, err error) {
 	for len(msgs) > 0 && !w.plain {
 		taken := w.fill(msgs)
 		sent, e := w.flush(msgs[:taken])

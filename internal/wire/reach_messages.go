@@ -73,12 +73,34 @@ func ParseStanding(b []byte, into []StationTag) (m Standing, rest []byte, err er
 	return m, s, nil
 }
 
-// Ports says which outside ports a node's next mappings will probably get.
+// Ports says which outside ports a node's next mappings will probably get, or with base 0 what it will do about guessing.
 //
 //	base 2 | step 1
 type Ports struct {
 	Base uint16 // 0: the port is the same for everybody, or nobody can say
-	Step int8
+	Step int8   // with Base 0 a Guess; 0 in most introductions
+}
+
+// A Guess is a node's part in finding a port that nobody knows (birthday guessing).
+type Guess int8
+
+// The parts. Others are read as GuessNone.
+const (
+	GuessNone  Guess = iota // no guessing is wanted
+	GuessSends              // it has one port for everybody, and sends to many of the other's
+	GuessOpens              // it opens many ports, and the other sends to them
+	GuessNot                // it takes no part
+)
+
+// Ports returns what says so in an introduction.
+func (g Guess) Ports() Ports { return Ports{Step: int8(g)} }
+
+// Guess returns what ports say about guessing.
+func (p Ports) Guess() Guess {
+	if g := Guess(p.Step); p.Base == 0 && g > GuessNone && g <= GuessNot {
+		return g
+	}
+	return GuessNone
 }
 
 func (p Ports) append(b []byte) []byte {
