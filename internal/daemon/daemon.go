@@ -44,6 +44,7 @@ type Daemon struct {
 	stations  *stations
 	discovery *discovery
 	ports     *portMapping
+	uploads   *uploads
 	own       *broadcast                       // nil: no station of one's own
 	entries   atomic.Pointer[[]netip.AddrPort] // where people elsewhere begin to reach this node; nil: not known yet
 	server    *ingest.Server                   // the source port; nil: none
@@ -135,6 +136,7 @@ func (d *Daemon) openNode() error {
 	d.stations = newStations(d.loop, d.log)
 	d.discovery = newDiscovery(d.loop, &d.opts, uint16(conn.Port()), d.log)
 	d.ports = newPortMapping(d.loop, &d.opts, uint16(conn.Port()), d.log)
+	d.uploads = newUploads(d.loop, &d.opts, d.log)
 	d.loop.notice = d.stations.notice
 	return nil
 }

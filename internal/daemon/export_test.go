@@ -174,3 +174,17 @@ func PrivateDHT(opts Options, start func(context.Context) []netip.AddrPort) Opti
 	opts.mainline = mainlineOptions{start: start, look: 50 * time.Millisecond, after: 300 * time.Millisecond, again: time.Second}
 	return opts
 }
+
+// NetworkOf is networkOf.
+func NetworkOf(ip4, ip6 netip.Addr) netip.Prefix { return networkOf(ip4, ip6) }
+
+// ReadUploads returns what a file says of a network, and of how many it tells.
+func ReadUploads(path string, network netip.Prefix) (bps int64, networks int, err error) {
+	list, err := readUploads(path)
+	for _, l := range list {
+		if l.Network == network {
+			bps = l.BPS
+		}
+	}
+	return bps, len(list), err
+}

@@ -7,6 +7,7 @@ const (
 	keyAddress  = "address"
 	keyAnswers  = "answers"
 	keyError    = "error"
+	keyBPS      = "bps"
 	keyEpoch    = "epoch"
 	keyFormat   = "format"
 	keyHosts    = "hosts"

@@ -51,6 +51,7 @@ const (
 	entryLocal
 	entryMapped
 	entryAside
+	entryLearnedUpload
 )
 
 // Seeds are all randomness that a node gets: equal seeds and equal calls give equal output. They are SECRET.
@@ -153,6 +154,9 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 		r.entry = binary.AppendVarint(r.entry, c.UnixMilli)
 	case node.UploadCommand:
 		r.begin(now, entryUpload)
+		r.entry = binary.AppendVarint(r.entry, c.BPS)
+	case node.LearnedUploadCommand:
+		r.begin(now, entryLearnedUpload)
 		r.entry = binary.AppendVarint(r.entry, c.BPS)
 	case node.LeaveCommand:
 		r.begin(now, entryLeave)

@@ -159,6 +159,8 @@ func parseEntry(b []byte, before mono.Time) (entry, error) {
 		e.command = node.WallClockCommand{UnixMilli: f.varint()}
 	case entryUpload:
 		e.command = node.UploadCommand{BPS: f.varint()}
+	case entryLearnedUpload:
+		e.command = node.LearnedUploadCommand{BPS: f.varint()}
 	case entryLeave:
 		e.command = node.LeaveCommand{}
 	case entryDescribe:

@@ -47,6 +47,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	}
 	doors.Go(func() { d.stations.run(ctx) })
 	doors.Go(func() { d.discovery.run(ctx) })
+	doors.Go(func() { d.uploads.run(ctx) })
 	if d.opts.DHT {
 		doors.Go(func() { d.newMainline().run(ctx) })
 	}

@@ -115,22 +115,27 @@ type WallClockCommand struct{ UnixMilli int64 }
 // UploadCommand changes Config.UploadBPS.
 type UploadCommand struct{ BPS int64 }
 
+// LearnedUploadCommand says that the node is in a network now of which it is known that it carried BPS upwards, or with 0 in another one
+// than before.
+type LearnedUploadCommand struct{ BPS int64 }
+
 // LeaveCommand tells all peers that this node is going. Send what comes out, then stop.
 type LeaveCommand struct{}
 
-func (TuneCommand) command()      {}
-func (UntuneCommand) command()    {}
-func (BeginCommand) command()     {}
-func (PublishCommand) command()   {}
-func (EndCommand) command()       {}
-func (DescribeCommand) command()  {}
-func (MeetCommand) command()      {}
-func (RestoreCommand) command()   {}
-func (AddPeersCommand) command()  {}
-func (WallClockCommand) command() {}
-func (MappedCommand) command()    {}
-func (UploadCommand) command()    {}
-func (LeaveCommand) command()     {}
+func (TuneCommand) command()          {}
+func (UntuneCommand) command()        {}
+func (BeginCommand) command()         {}
+func (PublishCommand) command()       {}
+func (EndCommand) command()           {}
+func (DescribeCommand) command()      {}
+func (MeetCommand) command()          {}
+func (RestoreCommand) command()       {}
+func (AddPeersCommand) command()      {}
+func (WallClockCommand) command()     {}
+func (MappedCommand) command()        {}
+func (UploadCommand) command()        {}
+func (LearnedUploadCommand) command() {}
+func (LeaveCommand) command()         {}
 
 // Output collects what one or more calls want done. The caller owns it and may keep it between calls; Reset empties it.
 // The driver sends Datagrams first, in order, then Fanouts. Events of the embedded link.Output are the node's own.

@@ -59,6 +59,8 @@ func (n *Node) HandleCommand(now mono.Time, c Command, out *Output) {
 	case UploadCommand:
 		n.cfg.UploadBPS = c.BPS
 		n.up.setCap(now, c.BPS)
+	case LearnedUploadCommand:
+		n.up.learned(now, c.BPS)
 	case LeaveCommand:
 		n.leave(now, out)
 	}

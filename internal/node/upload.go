@@ -13,6 +13,15 @@ import (
 
 const shedEvery = time.Second // what a child that was sent away costs is seen by then
 
+// learned takes what the network that the node has come to is known to carry.
+func (u *upload) learned(now mono.Time, bps int64) {
+	if bps > 0 {
+		u.line.Remember(bps)
+	} else if !u.capped() {
+		u.line.Reset(now, 0)
+	}
+}
+
 // status is for people and metrics.
 func (u *upload) status() UploadStatus {
 	s := UploadStatus{BudgetBPS: u.capBPS, UsedBPS: u.usedBPS}
