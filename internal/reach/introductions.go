@@ -183,12 +183,12 @@ func (r *Reach) handleIntroduce(now mono.Time, p *peer, m wire.Introduce, out *O
 	answer := wire.Introduction{Token: m.Token, Status: wire.IntroductionUnknown}
 	t := r.byNode[m.Target]
 	switch {
-	case t == nil || t == p || !sameSide(t.addr.Addr(), p.addr.Addr()) || !wire.ValidAddr(t.addr) || !wire.ValidAddr(p.addr):
+	case t == nil || t == p || !r.shownTo(t, p).IsValid():
 	case !r.again(p, t, m.Token) && !share(now, &p.introduce, askerBurst, askerEvery, &r.all):
 		answer.Status = wire.IntroductionRefused
 		r.counts.Refused++
 	default:
-		answer.Status, answer.Addr = wire.IntroductionMade, t.addr
+		answer.Status, answer.Addr = wire.IntroductionMade, r.shownTo(t, p)
 		told := wire.Introduced{Token: m.Token, Asker: p.node, Addr: p.addr, Ports: m.Ports}
 		out.message(t.id, told.Append)
 		r.pass(passage{token: m.Token, asker: p.node, target: t.node, asks: 1})
@@ -229,8 +229,8 @@ func (r *Reach) handleReady(p *peer, m wire.Ready, out *Output) {
 			continue
 		}
 		o.readies++
-		if a := r.byNode[o.asker]; a != nil && o.readies <= tellsMax {
-			again := wire.Introduction{Token: m.Token, Status: wire.IntroductionMade, Addr: p.addr, Ports: m.Ports}
+		if a := r.byNode[o.asker]; a != nil && o.readies <= tellsMax && r.shownTo(p, a).IsValid() {
+			again := wire.Introduction{Token: m.Token, Status: wire.IntroductionMade, Addr: r.shownTo(p, a), Ports: m.Ports}
 			out.message(a.id, again.Append)
 		}
 		return
@@ -240,7 +240,7 @@ func (r *Reach) handleReady(p *peer, m wire.Ready, out *Output) {
 // handleIntroduced opens the way for a node that wants to meet this one. That the address is the asker's only the introducer
 // says: it is sent a few datagrams of 9 bytes, and nothing else before its own dial has arrived.
 func (r *Reach) handleIntroduced(now mono.Time, p *peer, m wire.Introduced, out *Output) {
-	if m.Asker == r.cfg.Self || m.Asker == p.node || !sameSide(m.Addr.Addr(), p.addr.Addr()) {
+	if m.Asker == r.cfg.Self || m.Asker == p.node || !r.understands(p, m.Addr) {
 		return
 	}
 	if a := r.byNode[m.Asker]; a != nil && a.addr == m.Addr {

@@ -48,10 +48,16 @@ type carry struct {
 	next    mono.Time
 }
 
-// Proxies returns the addresses of the nodes that introduce others to this one, at most 3, the oldest first.
+// Proxies returns the addresses of the nodes that introduce others to this one, at most 3: the one on the own LAN first, where others
+// see it, then the oldest.
 func (r *Reach) Proxies(into []netip.AddrPort) []netip.AddrPort {
 	for _, p := range r.peers {
-		if p.proxy && len(into) < proxiesWanted && wire.ValidAddr(p.addr) {
+		if p.proxy && r.near(p) && len(into) < proxiesWanted {
+			into = append(into, p.outside)
+		}
+	}
+	for _, p := range r.peers {
+		if p.proxy && !local(p.addr.Addr()) && len(into) < proxiesWanted && wire.ValidAddr(p.addr) {
 			into = append(into, p.addr)
 		}
 	}
@@ -65,9 +71,15 @@ func (r *Reach) Clients(to PeerID, tag wire.StationTag, into []wire.Candidate) [
 		if len(into) == wire.CandidatesMax {
 			break
 		}
-		if p.client && p != asker && wire.ValidAddr(p.addr) && slices.Contains(p.carried, tag) &&
-			(asker == nil || sameSide(p.addr.Addr(), asker.addr.Addr())) {
-			into = append(into, wire.Candidate{Node: p.node, Addr: p.addr, Open: p.open, Hops: wire.HopsUnknown, Free: wire.Classes})
+		if !p.client || p == asker || !wire.ValidAddr(p.addr) || !slices.Contains(p.carried, tag) {
+			continue
+		}
+		at := p.addr
+		if asker != nil {
+			at = r.shownTo(p, asker)
+		}
+		if at.IsValid() {
+			into = append(into, wire.Candidate{Node: p.node, Addr: at, Open: p.open, Hops: wire.HopsUnknown, Free: wire.Classes})
 		}
 	}
 	return into
@@ -86,12 +98,21 @@ func (r *Reach) ClientCount() int {
 
 // considerProxy asks a peer to be a proxy when one is wanted and the peer can be; it reports whether it did.
 func (r *Reach) considerProxy(now mono.Time, p *peer, out *Output) bool {
-	if r.open(p.addr) || !p.open || p.asked != 0 || local(p.addr.Addr()) || r.proxies(now, p) >= proxiesWanted {
-		return false // of a local address those whom it is to introduce would know nothing
-	}
-	n := r.lacks(now)
-	if n[FamilyAny] == 0 && (n[FamilyIPv4] == 0 || !p.addr.Addr().Is4()) && (n[FamilyIPv6] == 0 || p.addr.Addr().Is4()) {
+	if r.open(p.addr) || !p.open || p.asked != 0 {
 		return false
+	}
+	if local(p.addr.Addr()) {
+		if !r.near(p) || r.hasNear() {
+			return false // of a local address those whom it is to introduce would know nothing
+		}
+	} else {
+		if r.proxies(now, p) >= proxiesWanted {
+			return false
+		}
+		n := r.lacks(now)
+		if n[FamilyAny] == 0 && n[FamilyIPv4+Family(familyOf(p.addr))] == 0 {
+			return false
+		}
 	}
 	p.asked = now
 	r.sayStanding(now, p, out)
@@ -147,6 +168,10 @@ func (r *Reach) keepProxies(now mono.Time, out *Output) {
 	kept := 0
 	for _, p := range r.peers {
 		switch {
+		case p.keep() && local(p.addr.Addr()) && !r.near(p): // not any more
+			p.asked, p.proxy, r.changed = 0, false, true
+			p.hold = max(p.hold, now.Add(holdFor))
+			r.sayStanding(now, p, out)
 		case p.proxy:
 			kept++
 		case p.keep() && now.Sub(p.asked) > askedMax:
@@ -162,10 +187,10 @@ func (r *Reach) keepProxies(now mono.Time, out *Output) {
 	case r.wanted.since == 0:
 		r.wanted.since = now
 	}
-	if !ip4 && !ip6 || r.proxies(now, nil) >= proxiesWanted {
+	if !ip4 && !ip6 {
 		return
 	}
-	for _, p := range r.peers {
+	for _, p := range r.peers { // one on the own LAN is asked however many there are
 		r.considerProxy(now, p, out)
 	}
 	if r.proxies(now, nil) < proxiesWanted && now >= r.wanted.next {

@@ -85,6 +85,8 @@ type peer struct {
 	addr netip.AddrPort
 	open bool // it says that strangers reach it
 
+	outside netip.AddrPort // of a peer at a local address: where it says others see it
+
 	said    saying
 	seq     uint8 // of said, 1 to 3; 0: nothing was said
 	saidAt  mono.Time
@@ -204,7 +206,7 @@ func (r *Reach) sayStanding(now mono.Time, p *peer, out *Output) {
 	if !wire.ValidAddr(p.addr) {
 		return // of a link-local address with a zone others learn nothing
 	}
-	news := saying{open: r.open(p.addr), keep: p.keep(), kept: p.client, you: p.addr}
+	news := saying{open: r.open(p.addr), keep: p.keep(), kept: p.client, you: p.addr, outside: r.outsideFor(p)}
 	if news.keep {
 		news.carried = r.carriedAt
 	}
@@ -219,12 +221,16 @@ func (r *Reach) sayStanding(now mono.Time, p *peer, out *Output) {
 		m.Carried = r.carried
 	}
 	out.message(p.id, m.Append)
+	if news.outside.IsValid() {
+		at := wire.Outside{Addr: news.outside}
+		out.message(p.id, at.Append)
+	}
 }
 
 // A saying is what a peer was told in a STANDING.
 type saying struct {
 	open, keep, kept bool
-	you              netip.AddrPort
+	you, outside     netip.AddrPort
 	carried          int // which version of the stations
 }
 
@@ -294,6 +300,11 @@ func (r *Reach) HandleMessage(now mono.Time, id PeerID, typ byte, b []byte, out 
 		var m wire.Waited
 		if m, rest, err = wire.ParseWaited(b); err == nil {
 			r.handleWaited(now, p, m)
+		}
+	case wire.TypeOutside:
+		var m wire.Outside
+		if m, rest, err = wire.ParseOutside(b); err == nil {
+			r.handleOutside(now, p, m, out)
 		}
 	default:
 		return nil, wire.ErrType

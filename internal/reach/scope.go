@@ -18,6 +18,9 @@ func network(a netip.Addr) netip.Prefix {
 // own network only.
 func sameSide(a, b netip.Addr) bool { return a.Is4() == b.Is4() && scope(a) == scope(b) }
 
+// scopePrivate is the scope of addresses of a LAN.
+const scopePrivate = 3
+
 // scope tells apart where addresses mean something: everywhere, or on one machine, one cable, one LAN, in one provider's network.
 func scope(a netip.Addr) int {
 	switch {
@@ -26,7 +29,7 @@ func scope(a netip.Addr) int {
 	case a.IsLinkLocalUnicast():
 		return 2
 	case a.IsPrivate():
-		return 3
+		return scopePrivate
 	case shared(a):
 		return 4
 	}

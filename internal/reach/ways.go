@@ -50,7 +50,7 @@ func (r *Reach) lookAtStanding(now mono.Time, out *Output) {
 				p.asked, p.refused, p.proxy = 0, false, false // no introductions are needed any more
 				p.hold = max(p.hold, now.Add(holdFor))
 			}
-			if is.open() != was.open() || p.keep() {
+			if is.open() != was.open() || p.keep() || local(p.addr.Addr()) {
 				r.sayStanding(now, p, out)
 			}
 		}

@@ -4,6 +4,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -13,6 +14,9 @@ const (
 	TypeWait   = 0x2d
 	TypeWaited = 0x2e
 )
+
+// TypeOutside is the message for peers on the same LAN; docs/protocol/reach.md, section 3.
+const TypeOutside = 0x2f
 
 // WaitSecondsMax is how long a WAIT may ask its receiver to wait.
 const WaitSecondsMax = 300
@@ -55,6 +59,23 @@ func ParseWaited(b []byte) (m Waited, rest []byte, err error) {
 	s := cryptobyte.String(b)
 	if !s.CopyBytes(m.Token[:]) {
 		return Waited{}, nil, ErrTruncated
+	}
+	return m, s, nil
+}
+
+// Outside tells a peer at a local address where others see the sender.
+//
+//	type 1 | family 1, address 4 or 16, port 2
+type Outside struct{ Addr netip.AddrPort }
+
+// Append appends the message with its type. Addr must be an address that ValidAddr accepts.
+func (m Outside) Append(b []byte) []byte { return appendAddr(append(b, TypeOutside), m.Addr) }
+
+// ParseOutside parses what follows the type.
+func ParseOutside(b []byte) (m Outside, rest []byte, err error) {
+	s := cryptobyte.String(b)
+	if m.Addr, err = readAddr(&s); err != nil {
+		return Outside{}, nil, err
 	}
 	return m, s, nil
 }

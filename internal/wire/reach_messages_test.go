@@ -32,6 +32,7 @@ func reachParsers() map[byte]func([]byte) (fields string, again, rest []byte, er
 		wire.TypeCarry:        reread(wire.ParseCarry, wire.Carry.Append),
 		wire.TypeWait:         reread(wire.ParseWait, wire.Wait.Append),
 		wire.TypeWaited:       reread(wire.ParseWaited, wire.Waited.Append),
+		wire.TypeOutside:      reread(wire.ParseOutside, wire.Outside.Append),
 	}
 }
 
@@ -77,6 +78,7 @@ func reachMessages() []struct {
 		{"CARRY", wire.Carry{Station: identity.StationID(node)}.Append, "27" + nodeHex},
 		{"WAIT", wire.Wait{Token: token, Seconds: 290}.Append, "2d01020304050607080122"},
 		{"WAITED", wire.Waited{Token: token}.Append, "2e0102030405060708"},
+		{"OUTSIDE", wire.Outside{Addr: six}.Append, "2f" + sixHex},
 		{"PUNCH", wire.Punch{Token: token}.Append, "080102030405060708"},
 	}
 }
