@@ -23,8 +23,9 @@ const (
 	probesEvery   = 20 * time.Second
 	carriesMax    = 16
 	carryEvery    = 5 * time.Second
-	carrySoon     = time.Second // while no peer carries
-	carryHosts    = 2           // that are dialled then
+	carryNext     = 2500 * time.Millisecond // another peer
+	carrySoon     = time.Second             // while no peer carries
+	carryHosts    = 2                       // that are dialled when all that are known have been asked
 )
 
 // wanted are hosts that are to be linked so that they become proxies.
@@ -246,20 +247,33 @@ func (r *Reach) AskCarry(now mono.Time, m wire.Carry, out *Output) {
 	}
 	r.carries[i].next = now.Add(carryEvery)
 	var best *peer
-	n := 0
+	ties, fresh := 0, 0
 	for _, p := range r.peers {
-		if p.carries && p.open {
-			if n++; r.cfg.Rand.IntN(n) == 0 {
+		switch {
+		case !p.carries || !p.open:
+			continue
+		case best == nil || p.carryAt < best.carryAt:
+			best, ties = p, 1
+		case p.carryAt == best.carryAt:
+			if ties++; r.cfg.Rand.IntN(ties) == 0 {
 				best = p
 			}
 		}
+		if p.carryAt == 0 {
+			fresh++
+		}
 	}
-	if best == nil { // a node that strangers reach has no proxies, and perhaps no peers at all
-		r.carries[i].next = now.Add(carrySoon)
+	if fresh <= 1 { // the next shall be another one: this one may reach those who have the station as little as this node does
 		out.Hosts[FamilyAny] = max(out.Hosts[FamilyAny], carryHosts)
-		return
 	}
-	best.hold = now.Add(holdFor)
+	switch {
+	case best == nil: // a node that strangers reach has no proxies, and perhaps no peers at all
+		r.carries[i].next = now.Add(carrySoon)
+		return
+	case fresh > 0:
+		r.carries[i].next = now.Add(carryNext)
+	}
+	best.hold, best.carryAt = now.Add(holdFor), now
 	out.message(best.id, m.Append)
 }
 

@@ -97,8 +97,9 @@ type peer struct {
 	asked     mono.Time // when this node asked it to be its proxy; 0 never
 	proxy     bool      // it is
 	refused   bool
-	client    bool // this node is its proxy
-	carries   bool // it would relay a station
+	client    bool      // this node is its proxy
+	carries   bool      // it would relay a station
+	carryAt   mono.Time // when it was asked to; 0 never
 	carried   []wire.StationTag
 	hold      mono.Time // until when the link may serve
 	introduce limit     // introductions that it asks for
