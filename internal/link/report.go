@@ -19,8 +19,9 @@ const (
 	reportLeast  = 4                       // packets of audio, else there is nothing to tell
 
 	stampUnit    = 250 * time.Microsecond
-	stampsKept   = 64 // packets of audio whose sending is remembered; a power of 2
-	arrivalsKept = 32 // likewise their arrival
+	stampsKept   = 64   // packets of audio whose sending is remembered; a power of 2
+	stampsMost   = 4096 // while the upload is measured on purpose
+	arrivalsKept = 32   // likewise their arrival
 	arrivalsAge  = 2500 * time.Millisecond
 	baseSpan     = time.Minute // the least delay of the last two to three of these is that of an empty line (RFC 6817, BASE_HISTORY)
 	baseSpans    = 3
@@ -36,7 +37,7 @@ func isAudio(k wire.Kind) bool {
 
 // departures are a link's packets of audio as this side sent them, and what the peer said of them.
 type departures struct {
-	sent     [stampsKept]uint32 // low bits of the counter, and when: at counter mod stampsKept
+	sent     []uint32 // low bits of the counter, and when: at counter mod length
 	reported bool
 	highest  uint32 // of the last report
 	received uint16
@@ -63,11 +64,15 @@ type arrival struct {
 }
 
 // depart remembers when a packet of audio was sent.
-func (l *link) depart(now mono.Time, counter uint32) {
+func (l *link) depart(now mono.Time, counter uint32, kind wire.Kind) {
 	if l.departs == nil {
-		l.departs = new(departures)
+		l.departs = &departures{sent: make([]uint32, stampsKept)}
 	}
-	l.departs.sent[counter%stampsKept] = counter<<16 | uint32(stamp(now))
+	d := l.departs
+	if kind == wire.KindOther && len(d.sent) < stampsMost {
+		d.sent = make([]uint32, stampsMost)
+	}
+	d.sent[counter%uint32(len(d.sent))] = counter<<16 | uint32(stamp(now))
 }
 
 // arrive notes an authentic packet.
@@ -156,7 +161,7 @@ func (t *Table) reported(now mono.Time, l *link, m *wire.Report, out *Output) {
 	d.reported, d.highest, d.received = true, highest, m.Received
 	for _, s := range m.Samples[:m.N] {
 		counter := highest - uint32(s.Back)
-		if sent := d.sent[counter%stampsKept]; uint32(s.Back) <= highest && uint16(sent>>16) == uint16(counter) {
+		if sent := d.sent[counter%uint32(len(d.sent))]; uint32(s.Back) <= highest && uint16(sent>>16) == uint16(counter) {
 			delay := d.delay(now, s.Arrived-uint16(sent))
 			if !r.Measured || delay < r.Delay {
 				r.Delay, r.Measured = delay, true

@@ -81,7 +81,7 @@ func (t *Table) ticket(now mono.Time, l *link, to netip.AddrPort, kind wire.Kind
 		t.timers.sooner(l)
 	}
 	if isAudio(kind) {
-		l.depart(now, header.Counter)
+		l.depart(now, header.Counter, kind)
 	}
 	t.account(now, l, to, kind, wire.DataBytesMin+payloadBytes)
 	return Ticket{To: to, aead: l.out.aead, header: header, payload: payloadBytes}

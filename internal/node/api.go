@@ -208,6 +208,7 @@ type Status struct {
 	NodeID   identity.NodeID
 	Peers    int // links that are up
 	Upload   UploadStatus
+	Measure  MeasureStatus
 	Gossip   gossip.Counts // hosts and stations that are known
 	Reach    ReachStatus
 	Tuned    []StationStatus

@@ -61,6 +61,8 @@ func (n *Node) HandleCommand(now mono.Time, c Command, out *Output) {
 		n.up.setCap(now, c.BPS)
 	case LearnedUploadCommand:
 		n.up.learned(now, c.BPS)
+	case MeasureUploadCommand:
+		n.beginMeasure(now, out)
 	case LeaveCommand:
 		n.leave(now, out)
 	}

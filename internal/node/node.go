@@ -42,6 +42,9 @@ type Node struct {
 	links *link.Table
 	up    upload
 
+	measure measurement
+	hosted  []hosting
+
 	finder  discovery
 	meeting meeting
 	local   local
@@ -148,6 +151,7 @@ func (n *Node) HandleDeadline(now mono.Time, out *Output) {
 			n.drain(now, st, out)
 		}
 	}
+	n.runMeasure(now, out)
 	n.runDiscovery(now, out)
 	n.runReach(now, out)
 	n.finish(now, out)
@@ -162,7 +166,7 @@ func (n *Node) Deadline() mono.Time {
 	for _, st := range n.stations {
 		t = mono.Min(t, st.Deadline())
 	}
-	return t
+	return mono.Min(t, n.measureDeadline())
 }
 
 // handlePayload handles the messages of one packet, in order.
@@ -202,6 +206,8 @@ func (n *Node) handlePayload(now mono.Time, id link.ID, payload []byte, out *Out
 			if n.drainReach(now, out); n.peers[id] == nil {
 				return
 			}
+		case typ >= wire.TypeMeasure && typ <= wire.TypePad:
+			payload, err = n.handleMeasure(now, id, typ, payload[1:])
 		default:
 			if len(payload) < 2 {
 				n.unreadable++

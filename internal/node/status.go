@@ -22,7 +22,7 @@ type Counters struct {
 func (n *Node) Status(now mono.Time) Status {
 	n.up.roll(now)
 	st := Status{NodeID: n.cfg.Key.Public(), Peers: len(n.peers),
-		Upload: n.up.status(),
+		Upload: n.up.status(), Measure: n.measure.MeasureStatus,
 		Counters: Counters{Links: n.links.Counters(), Hostile: n.hostile, Unreadable: n.unreadable, Unknown: n.unknown,
 			Late: n.up.Late}}
 	st.Reach = n.reachStatus(now)

@@ -34,7 +34,8 @@ func (u *upload) status() UploadStatus {
 // handleReports takes what children say of how audio arrives. Those on the LAN say nothing about the line.
 func (n *Node) handleReports(now mono.Time, out *Output) {
 	for _, r := range out.Output.Reports {
-		if n.Near(mesh.PeerID(r.ID)) {
+		n.padsReported(now, r)
+		if n.measure.State == MeasureRunning || n.Near(mesh.PeerID(r.ID)) {
 			continue
 		}
 		n.up.line.Reported(now, uplink.Report{Peer: uint32(r.ID), Sent: r.Sent, Lost: r.Lost, Delay: r.Delay, Measured: r.Measured})

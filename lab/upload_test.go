@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+
+//go:build lab && linux
+
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"streamer/lab/netlab"
+)
+
+// A narrowLine is a relay's line that carries less than the listeners who know it alone want of it.
+type narrowLine struct {
+	name     string
+	up, down netlab.Line
+	download bool // somebody at home downloads in the middle
+	upload   bool // somebody at home uploads in the middle
+}
+
+const narrowBPS = 600_000
+
+func narrowLines() []narrowLine {
+	up := func(queue int) netlab.Line {
+		return netlab.Line{Delay: 15 * time.Millisecond, RateBPS: narrowBPS, QueueBytes: queue}
+	}
+	return []narrowLine{
+		{name: "drops above its rate, 60 ms of queue", up: up(narrowBPS / 8 * 60 / 1000)},
+		{name: "1 s of buffer", up: up(narrowBPS / 8)},
+		{name: "a download in the middle", up: up(narrowBPS / 8 / 2), down: netlab.Line{RateBPS: 4_000_000, QueueBytes: 100_000}, download: true},
+		{name: "a TCP upload in the middle", up: up(narrowBPS / 8 / 2), upload: true},
+	}
+}
+
+// TestMeasuredUpload: nobody tells a relay what its line carries; six listeners that give nothing know that relay alone, and want
+// half as much again as it carries. Nobody misses anything. The long run writes docs/results/upload.md.
+func TestMeasuredUpload(t *testing.T) {
+	window := 15 * time.Second
+	if long {
+		window = 30 * time.Second
+	}
+	var table strings.Builder
+	for i, line := range narrowLines() {
+		t.Run(line.name, func(t *testing.T) { narrowRun(t, uint64(40+i), line, window, &table) })
+	}
+	writeResults(t, "upload.md", fmt.Sprintf(`# Measured upload
+
+A relay with --upload auto on a line of %d kbit/s upwards, of which it has been told nothing; a broadcaster with 400 kbit/s and
+a second relay with 4 Mbit/s; six listeners that give nothing and know the first relay only, MP3 at 128 kbit/s. Round trips of 30 to
+60 ms. The windows follow one another, %v each; in the middle one, somebody at the relay's home downloads or uploads by TCP, where the line says so.
+Lost is what did not fit into the line's queue, of the relay's packets and others' together; sent is both together, too. Chunks missed are those of all six listeners.
+
+| Line | Window | Estimate, kbit/s | Sent, kbit/s | Lost there | Fed by it | Chunks missed |
+|---|---|---|---|---|---|---|
+%s`, narrowBPS/1000, window, table.String()), "TestMeasuredUpload")
+}
+
+func narrowRun(t *testing.T, seed uint64, line narrowLine, window time.Duration, table *strings.Builder) {
+	p := &party{net: netlab.New(t, seed)}
+	p.music = newMusic(t, p.net, 128, time.Minute)
+	far := netlab.Line{Delay: 15 * time.Millisecond}
+	p.source = startNode(t, p.net.Host(t, "source", far, netlab.Line{}), "source", "broadcast", p.music.path, "--upload", "400k")
+	pass(t, 4*time.Second)
+	home := p.net.Host(t, "relay", line.up, line.down)
+	relay := startNode(t, home, "relay", "relay", p.source.link(p.source))
+	helper := startNode(t, p.net.Host(t, "helper", far, netlab.Line{}), "helper", "relay", p.source.link(p.source), "--upload", "4M")
+	awaitAudio(t, 20*time.Second, 0, relay, helper)
+	for i := range 6 {
+		name := fmt.Sprintf("listener%02d", i+1)
+		p.listeners = append(p.listeners, startNode(t, p.net.Host(t, name, far, netlab.Line{}), name,
+			"listen", p.source.link(relay), "--player", "none", "--upload", "0"))
+	}
+	awaitAudio(t, 30*time.Second, time.Second, p.listeners...)
+	pass(t, settle/2)
+	before := missing(t, p.listeners...)
+	peer := p.net.Host(t, "peer", far, netlab.Line{})
+	for i, when := range []string{"before", "middle", "after"} {
+		sent, missed := home.Sent(), missing(t, p.listeners...)
+		if i == 1 && (line.download || line.upload) {
+			traffic(t, home, peer, line.upload, window)
+		} else {
+			pass(t, window)
+		}
+		now, fed, gone := home.Sent().Sub(sent), 0, uint64(0)
+		for l, m := range missing(t, p.listeners...) {
+			gone += m - missed[l]
+			if fedBy(l.station(t), relay) {
+				fed++
+			}
+		}
+		var s struct {
+			Upload struct {
+				MeasuredBPS *int64 `json:"measured_bps"`
+			} `json:"upload"`
+		}
+		if err := relay.get("/api/v1/status", &s); err != nil {
+			t.Fatal(err)
+		}
+		estimate := int64(0)
+		if s.Upload.MeasuredBPS != nil {
+			estimate = *s.Upload.MeasuredBPS
+		}
+		row := fmt.Sprintf("| %s | %s | %d | %.0f | %.2f %% | %d | %d |\n", line.name, when, estimate/1000,
+			float64(now.Bytes)*8/1000/window.Seconds(), percent(now.QueueFull, now.Packets), fed, gone)
+		t.Log(row)
+		table.WriteString(row)
+	}
+	report(t, append(p.listeners, relay, helper)...)
+	requireWhole(t, before, p.listeners...)
+}
+
+// traffic is one TCP connection between two hosts that carries what it can, to or from home, for a while.
+func traffic(t *testing.T, home, peer *netlab.Host, up bool, d time.Duration) {
+	t.Helper()
+	var l net.Listener
+	err := peer.Do(func() (err error) {
+		var lc net.ListenConfig
+		l, err = lc.Listen(t.Context(), "tcp4", netip.AddrPortFrom(peer.IPv4(), 9000).String())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	served := make(chan net.Conn, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			close(served)
+			return
+		}
+		served <- c
+	}()
+	near, err := home.Dial(ctx, "tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, ok := <-served
+	if !ok {
+		t.Fatal("nobody connects")
+	}
+	from, to := far, near
+	if up {
+		from, to = near, far
+	}
+	done := make(chan int64)
+	go func() {
+		n, _ := io.Copy(io.Discard, to) // until it is closed
+		done <- n
+	}()
+	go func() { _, _ = io.Copy(from, zeros{}) }()
+	<-ctx.Done()
+	for _, c := range []io.Closer{from, to, l} {
+		_ = c.Close()
+	}
+	t.Logf("TCP carried %d kbit/s", <-done*8/int64(d/time.Millisecond))
+}
+
+// zeros is an endless file.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { return len(b), nil }
