@@ -64,6 +64,11 @@ func (b *backend) Untune(ctx context.Context, id identity.StationID) (bool, erro
 	return b.d.stations.unpin(ctx, id)
 }
 
+// MeasureUpload implements web.Backend.
+func (b *backend) MeasureUpload(ctx context.Context) error {
+	return b.d.loop.do(ctx, node.MeasureUploadCommand{})
+}
+
 // Stop implements web.Backend.
 func (b *backend) Stop() { b.d.Stop() }
 

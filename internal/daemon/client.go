@@ -90,6 +90,12 @@ func (c *Client) Untune(ctx context.Context, id identity.StationID) error {
 	return err
 }
 
+// MeasureUpload asks the node to measure its upload on purpose; Status says what comes of it.
+func (c *Client) MeasureUpload(ctx context.Context) error {
+	_, err := c.do(ctx, http.MethodPost, "/api/v1/measure", []byte("{}"))
+	return err
+}
+
 // Stop asks the node to leave politely, and returns when it has gone.
 func (c *Client) Stop(ctx context.Context) error {
 	if _, err := c.do(ctx, http.MethodPost, "/api/v1/stop", []byte("{}")); err != nil {

@@ -33,6 +33,12 @@ type Status struct {
 		BudgetBPS   *int64 `json:"budget_bps"`
 		MeasuredBPS *int64 `json:"measured_bps"`
 		UsedBPS     int64  `json:"used_bps"`
+		Test        struct {
+			State   string `json:"state"`
+			Percent int    `json:"percent"`
+			BPS     *int64 `json:"bps"`
+			AtLeast bool   `json:"at_least"`
+		} `json:"test"`
 	} `json:"upload"`
 	Hosts struct {
 		Known     int `json:"known"`

@@ -52,6 +52,7 @@ const (
 	entryMapped
 	entryAside
 	entryLearnedUpload
+	entryMeasureUpload
 )
 
 // Seeds are all randomness that a node gets: equal seeds and equal calls give equal output. They are SECRET.
@@ -158,6 +159,8 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 	case node.LearnedUploadCommand:
 		r.begin(now, entryLearnedUpload)
 		r.entry = binary.AppendVarint(r.entry, c.BPS)
+	case node.MeasureUploadCommand:
+		r.begin(now, entryMeasureUpload)
 	case node.LeaveCommand:
 		r.begin(now, entryLeave)
 	case node.DescribeCommand:

@@ -161,6 +161,8 @@ func parseEntry(b []byte, before mono.Time) (entry, error) {
 		e.command = node.UploadCommand{BPS: f.varint()}
 	case entryLearnedUpload:
 		e.command = node.LearnedUploadCommand{BPS: f.varint()}
+	case entryMeasureUpload:
+		e.command = node.MeasureUploadCommand{}
 	case entryLeave:
 		e.command = node.LeaveCommand{}
 	case entryDescribe:

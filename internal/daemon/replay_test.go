@@ -31,6 +31,7 @@ func someCalls() []any {
 		node.WallClockCommand{UnixMilli: 1_800_000_000_000},
 		node.UploadCommand{BPS: 1_000_000},
 		node.LearnedUploadCommand{BPS: 2_000_000},
+		node.MeasureUploadCommand{},
 		node.LocalCommand{
 			Port:  8466,
 			Addrs: []netip.Addr{netip.MustParseAddr("192.168.1.7")}, Prefixes: []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")},

@@ -51,6 +51,25 @@ const (
 	MeasureLater  // the last one is less than ten minutes ago
 )
 
+// String names the state as the API does.
+func (s MeasureState) String() string {
+	switch s {
+	case MeasureNever:
+		return "never"
+	case MeasureAsking:
+		return "asking"
+	case MeasureRunning:
+		return "running"
+	case MeasureDone:
+		return "done"
+	case MeasureNobody:
+		return "nobody"
+	case MeasureLater:
+		return "later"
+	}
+	return "unknown"
+}
+
 // MeasureStatus is of the last measurement.
 type MeasureStatus struct {
 	State   MeasureState

@@ -167,6 +167,16 @@ func (s *Server) serveUntune(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func (s *Server) serveMeasure(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), backendTime)
+	defer cancel()
+	if err := s.Backend.MeasureUpload(ctx); err != nil {
+		fail(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	answer(w, http.StatusAccepted, map[string]bool{"measuring": true})
+}
+
 func (s *Server) serveStop(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusAccepted, map[string]bool{"stopping": true})
 	s.Backend.Stop()

@@ -107,13 +107,14 @@ func TestDescriptionOfAnswers(t *testing.T) {
 		t.Errorf("got version %q", api.OpenAPI)
 	}
 	answers := map[string]struct{ method, path, body string }{
-		"Status":     {"GET", "/api/v1/status", ""},
-		"Station":    {"GET", "/api/v1/stations/" + stationID.String(), ""},
-		"TuneAnswer": {"POST", "/api/v1/tune", `{"station":"` + stationID.String() + `"}`},
-		"StopAnswer": {"POST", "/api/v1/stop", ""},
-		"NetStatus":  {"GET", "/netstatus.json", ""},
-		"Health":     {"GET", "/healthz", ""},
-		"Error":      {"GET", "/api/v1/stations/x", ""},
+		"Status":        {"GET", "/api/v1/status", ""},
+		"Station":       {"GET", "/api/v1/stations/" + stationID.String(), ""},
+		"TuneAnswer":    {"POST", "/api/v1/tune", `{"station":"` + stationID.String() + `"}`},
+		"MeasureAnswer": {"POST", "/api/v1/measure", ""},
+		"StopAnswer":    {"POST", "/api/v1/stop", ""},
+		"NetStatus":     {"GET", "/netstatus.json", ""},
+		"Health":        {"GET", "/healthz", ""},
+		"Error":         {"GET", "/api/v1/stations/x", ""},
 	}
 	for name, q := range answers {
 		body := text(t, s.ask(t, q.method, q.path, q.body, "Content-Type", "application/json"))
@@ -121,7 +122,7 @@ func TestDescriptionOfAnswers(t *testing.T) {
 			t.Error(wrong)
 		}
 	}
-	for _, used := range []string{"NAT", "Portmap", "PortmapState", "Upload", "Hosts", "Tuned", "Chunks", "Bytes", "Peer", "TuneRequest"} {
+	for _, used := range []string{"NAT", "Portmap", "PortmapState", "Upload", "UploadTest", "Hosts", "Tuned", "Chunks", "Bytes", "Peer", "TuneRequest"} {
 		answers[used] = answers["Status"]
 	}
 	if got, want := keys(api.Components.Schemas), keys(answers); !slices.Equal(got, want) {

@@ -73,6 +73,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/stations/{id}", http.HandlerFunc(s.serveStation)},
 		{"POST", "/api/v1/tune", http.HandlerFunc(s.serveTune)},
 		{"DELETE", "/api/v1/tune/{id}", http.HandlerFunc(s.serveUntune)},
+		{"POST", "/api/v1/measure", http.HandlerFunc(s.serveMeasure)},
 		{"POST", "/api/v1/stop", http.HandlerFunc(s.serveStop)},
 		{"GET", "/api/v1/events", http.HandlerFunc(s.serveEvents)},
 		{"GET", "/api/v1/openapi.json", file("openapi.json", "application/json")},

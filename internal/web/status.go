@@ -61,6 +61,24 @@ type uploadJSON struct {
 	Budget   *int64 `json:"budget_bps"`
 	Measured *int64 `json:"measured_bps"`
 	Used     int64  `json:"used_bps"`
+
+	Test uploadTestJSON `json:"test"`
+}
+
+// An uploadTestJSON is the last measurement on purpose.
+type uploadTestJSON struct {
+	State   string `json:"state"`
+	Percent int    `json:"percent"`
+	BPS     *int64 `json:"bps"`
+	AtLeast bool   `json:"at_least"`
+}
+
+func newUploadTest(m node.MeasureStatus) uploadTestJSON {
+	j := uploadTestJSON{State: m.State.String(), Percent: m.Percent, AtLeast: m.AtLeast}
+	if m.BPS > 0 {
+		j.BPS = &m.BPS
+	}
+	return j
 }
 
 type hostsJSON struct {
@@ -130,7 +148,7 @@ func newStatus(s Snapshot) statusJSON {
 		Reachability: s.Node.Reach.Reachability(),
 		NAT:          newNAT(&s.Node.Reach),
 		Portmap:      portmapJSON{newPortmap(s.Portmap.IPv4), newPortmap(s.Portmap.IPv6)},
-		Upload:       uploadJSON{Used: s.Node.Upload.UsedBPS},
+		Upload:       uploadJSON{Used: s.Node.Upload.UsedBPS, Test: newUploadTest(s.Node.Measure)},
 		Hosts:        hostsJSON{s.HostsKnown, s.HostsAlive},
 		Peers:        s.Node.Peers, Players: s.Players.Players, Tuned: []tunedJSON{},
 	}

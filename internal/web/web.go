@@ -40,6 +40,8 @@ type Backend interface {
 	Tune(ctx context.Context, l identity.Link, role node.Role) error
 	// Untune takes Tune back. It reports whether there was anything to take back.
 	Untune(ctx context.Context, id identity.StationID) (was bool, err error)
+	// MeasureUpload begins to measure the upload on purpose; the snapshot says what comes of it.
+	MeasureUpload(ctx context.Context) error
 	// Stop asks the node to leave politely, and returns at once.
 	Stop()
 	// Healthy returns nil when the node's loop turns.

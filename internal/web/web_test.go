@@ -66,6 +66,8 @@ func (b *backend) Untune(_ context.Context, id identity.StationID) (bool, error)
 	return id == stationID, b.did("untune " + id.String())
 }
 
+func (b *backend) MeasureUpload(context.Context) error { return b.did("measure") }
+
 func (b *backend) Stop() { _ = b.did("stop") }
 
 func (b *backend) Healthy(context.Context) error { return b.err }
@@ -195,7 +197,7 @@ func TestStatus(t *testing.T) {
 		"summary":"Others reach you directly.","advice":"Nothing to do."},
 		"portmap":{"ipv4":{"state":"mapped","protocol":"PCP","external":"192.0.2.1:8466","words":"open"},
 		"ipv6":{"state":"off","protocol":null,"external":null,"words":""}},
-		"upload":{"budget_bps":2000000,"measured_bps":3000000,"used_bps":500000},"hosts":{"known":7,"answering":3},
+		"upload":{"budget_bps":2000000,"measured_bps":3000000,"used_bps":500000,"test":{"state":"never","percent":0,"bps":null,"at_least":false}},"hosts":{"known":7,"answering":3},
 		"peers":2,"players":1,
 		"tuned":[{"id":"`+stationID.String()+`","name":"<script>alert(1)</script>","role":"listener","online":true,"codec":"mp3",
 		"bitrate_bps":128000,"title":"</script>&\u2028","hops":2,"buffer_ms":3500,"lag_ms":420,
@@ -279,6 +281,7 @@ func TestControl(t *testing.T) {
 		{"untune another", "DELETE", "/api/v1/tune/" + other, "", nil, 404, "untune " + other},
 		{"untune nonsense", "DELETE", "/api/v1/tune/x", "", nil, 400, ""},
 		{"no such station", "GET", "/api/v1/stations/" + other, "", nil, 404, ""},
+		{"measure", "POST", "/api/v1/measure", "", nil, 202, "measure"},
 		{"stop", "POST", "/api/v1/stop", "", nil, 202, "stop"},
 		{"stop by GET", "GET", "/api/v1/stop", "", nil, 405, ""},
 		{"nowhere", "GET", "/x", "", nil, 404, ""},

@@ -43,6 +43,7 @@ func (l lone) Snapshot(context.Context) (web.Snapshot, error) {
 
 func (l lone) Tune(context.Context, identity.Link, node.Role) error     { return nil }
 func (l lone) Untune(context.Context, identity.StationID) (bool, error) { return true, nil }
+func (l lone) MeasureUpload(context.Context) error                      { return nil }
 func (l lone) Stop()                                                    {}
 func (l lone) Healthy(context.Context) error                            { return nil }
 
