@@ -6,10 +6,13 @@ package lab
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -168,3 +171,44 @@ func traffic(t *testing.T, home, peer *netlab.Host, up bool, d time.Duration) {
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { return len(b), nil }
+
+// TestCheckUpload: `streamer check` finds what a line carries, with the help of nodes that others reach.
+func TestCheckUpload(t *testing.T) {
+	n := netlab.New(t, 50)
+	far := netlab.Line{Delay: 15 * time.Millisecond}
+	seed := startNode(t, n.Host(t, "seed", far, netlab.Line{}), "seed", "run", "--seed-only")
+	for _, name := range []string{"one", "two", "three"} {
+		startNode(t, n.Host(t, name, far, netlab.Line{}), name, "run", "--seed", seed.addr().String())
+	}
+	home := n.Host(t, "home", netlab.Line{Delay: 15 * time.Millisecond, RateBPS: 1_200_000, QueueBytes: 60_000}, netlab.Line{})
+	nd := startNode(t, home, "home", "run", "--seed", seed.addr().String())
+	pass(t, 20*time.Second) // until nodes know who is reached
+	said := filepath.Join(home.Dir(), "check.txt")
+	p, err := home.Start(netlab.Command{Name: "check", Args: []string{"sh", "-c",
+		streamer + " check --json --http " + strings.TrimPrefix(strings.TrimSuffix(nd.ready.HTTP, "/"), "http://") + " > " + said}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(50 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Upload struct {
+			Test struct {
+				State string `json:"state"`
+				BPS   int64  `json:"bps"`
+			} `json:"test"`
+		} `json:"upload"`
+	}
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+	t.Logf("%s", b)
+	if got.Upload.Test.State != "done" || got.Upload.Test.BPS < 900_000 || got.Upload.Test.BPS > 1_500_000 {
+		t.Errorf("%+v on a line of 1,200,000 bit/s", got.Upload.Test)
+	}
+}

@@ -165,13 +165,7 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 		r.begin(now, entryLeave)
 	case node.DescribeCommand:
 		r.begin(now, entryDescribe)
-		seed := c.Key.Seed()
-		r.entry = append(append(r.entry, seed[:]...), c.Codec)
-		r.uvarint(uint64(c.KBPS))
-		for _, text := range []string{c.Name, c.Genre, c.Description, c.URL, c.Title} {
-			r.uvarint(uint64(len(text)))
-			r.entry = append(r.entry, text...)
-		}
+		r.describe(c)
 	case node.AddPeersCommand:
 		r.begin(now, entryAddPeers)
 		r.entry = append(r.entry, c.Station[:]...)
@@ -199,6 +193,16 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 		panic(fmt.Sprintf("daemon: the recorder does not know %T", c))
 	}
 	r.finish(out)
+}
+
+func (r *Recorder) describe(c node.DescribeCommand) {
+	seed := c.Key.Seed()
+	r.entry = append(append(r.entry, seed[:]...), c.Codec)
+	r.uvarint(uint64(c.KBPS))
+	for _, text := range []string{c.Name, c.Genre, c.Description, c.URL, c.Title} {
+		r.uvarint(uint64(len(text)))
+		r.entry = append(r.entry, text...)
+	}
 }
 
 func (r *Recorder) begin(now mono.Time, kind byte) {
