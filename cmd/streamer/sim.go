@@ -23,9 +23,11 @@ type simCmd struct {
 	Scenario   string        `arg:"" optional:"" help:"A scenario file, or the name of a scenario that ships (--list); without any, all of a stream that ship."`
 	List       bool          `env:"-" help:"List the scenarios that ship."`
 	Print      string        `env:"-" placeholder:"NAME" help:"Print the file of a scenario that ships: a start for one of your own."`
-	Nodes      int           `env:"-" default:"100" help:"Hosts beside the source."`
+	Nodes      []int         `env:"-" default:"100" help:"Hosts beside the source; several, like 100,1000, are a run each."`
 	Seed       uint64        `env:"-" default:"1" help:"Equal seeds give equal runs."`
 	Duration   time.Duration `env:"-" help:"Stop the scenario earlier, faults after it left out."`
+	Index      []float64     `env:"-" placeholder:"RI,..." help:"Instead of the scenario's resource index: a run with each."`
+	Churn      []float64     `env:"-" placeholder:"PERCENT,..." help:"Instead of the scenario's: of the audience replaced in a minute, a run with each."`
 	Bitrate    rate          `env:"-" help:"Of the audio, like 128k."`
 	Homes      string        `env:"-" placeholder:"KINDS" help:"Of nat: kinds of home with their weights, like port-restricted:2,symmetric-random."`
 	SourceHome string        `env:"-" placeholder:"KIND" default:"port-restricted" help:"Of nat: the kind of home that the broadcaster has."`
@@ -123,13 +125,20 @@ func (c *simCmd) all(p *program, files []*sim.File) (err error) {
 	var results []sim.Result
 	var failed []string
 	for _, f := range files {
-		r, runErr := c.one(p, f, trace)
-		if runErr != nil {
-			return runErr
+		for _, v := range c.variants() {
+			r, runErr := c.one(p, f, v, trace)
+			if runErr != nil {
+				return runErr
+			}
+			results = append(results, r)
+			if len(r.Failures) > 0 {
+				failed = append(failed, f.Name)
+			}
 		}
-		results = append(results, r)
-		if len(r.Failures) > 0 {
-			failed = append(failed, f.Name)
+	}
+	if len(results) > 1 && c.JSON != "-" {
+		if err = sim.WriteSummary(p.stdout, results); err != nil {
+			return fmt.Errorf("print the results: %w", err)
 		}
 	}
 	if err = c.writeJSON(p, results); err != nil {
@@ -145,16 +154,41 @@ func (c *simCmd) all(p *program, files []*sim.File) (err error) {
 	return nil
 }
 
+// A simVariant is what flags say instead of the scenario; 0: nothing. Churn is in percent a minute, below 0: nothing.
+type simVariant struct {
+	nodes        int
+	index, churn float64
+}
+
+// variants returns all that the flags ask for.
+func (c *simCmd) variants() (all []simVariant) {
+	indexes, churns := c.Index, c.Churn
+	if len(indexes) == 0 {
+		indexes = []float64{0}
+	}
+	if len(churns) == 0 {
+		churns = []float64{-1}
+	}
+	for _, n := range c.Nodes {
+		for _, index := range indexes {
+			for _, churn := range churns {
+				all = append(all, simVariant{n, index, churn})
+			}
+		}
+	}
+	return all
+}
+
 // one runs one scenario and prints its table.
-func (c *simCmd) one(p *program, f *sim.File, trace io.Writer) (sim.Result, error) {
-	s, err := c.make(f)
+func (c *simCmd) one(p *program, f *sim.File, v simVariant, trace io.Writer) (sim.Result, error) {
+	s, err := c.make(f, v)
 	if err != nil {
 		return sim.Result{}, usageError{err}
 	}
 	if c.Duration > 0 {
 		s = s.Until(c.Duration)
 	}
-	o := sim.Options{Seed: c.Seed, Trace: trace, Explain: c.Explain, Repeat: c.repeat(f.Name), Progress: p.progress(f.Name)}
+	o := sim.Options{Seed: c.Seed, Trace: trace, Explain: c.Explain, Repeat: c.repeat(f.Name, v), Progress: p.progress(f.Name)}
 	w, err := sim.New(s, o)
 	if err != nil {
 		return sim.Result{}, usageError{fmt.Errorf("scenario %s: %w", f.Name, err)}
@@ -197,8 +231,14 @@ func (p *program) progress(name string) func(done, total time.Duration) {
 }
 
 // repeat is the command that repeats a run.
-func (c *simCmd) repeat(scenario string) string {
-	cmd := fmt.Sprintf("streamer sim %s --nodes %d --seed %d", scenario, c.Nodes, c.Seed)
+func (c *simCmd) repeat(scenario string, v simVariant) string {
+	cmd := fmt.Sprintf("streamer sim %s --nodes %d --seed %d", scenario, v.nodes, c.Seed)
+	if v.index > 0 {
+		cmd += fmt.Sprintf(" --index %v", v.index)
+	}
+	if v.churn >= 0 {
+		cmd += fmt.Sprintf(" --churn %v", v.churn)
+	}
 	if c.Duration > 0 {
 		cmd += fmt.Sprintf(" --duration %v", c.Duration)
 	}

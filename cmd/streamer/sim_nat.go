@@ -17,7 +17,7 @@ import (
 const natSource = "port-restricted"
 
 // make returns a scenario as the flags have it.
-func (c *simCmd) make(f *sim.File) (sim.Scenario, error) {
+func (c *simCmd) make(f *sim.File, v simVariant) (sim.Scenario, error) {
 	if f.Name == "nat" && (c.Homes != "" || c.SourceHome != natSource) {
 		mix := sim.MixDefault()
 		if c.Homes != "" {
@@ -26,12 +26,18 @@ func (c *simCmd) make(f *sim.File) (sim.Scenario, error) {
 				return sim.Scenario{}, err
 			}
 		}
-		return sim.NATHomes(c.Nodes, c.SourceHome, mix)
+		return sim.NATHomes(v.nodes, c.SourceHome, mix)
 	}
 	if c.Bitrate > 0 { // uploads that are told as multiples of it follow
 		f.Bitrate = sim.Rate(c.Bitrate)
 	}
-	return f.Scenario(c.Nodes)
+	if v.index > 0 {
+		f.ResourceIndex = v.index
+	}
+	if v.churn >= 0 {
+		f.SetChurn(v.churn)
+	}
+	return f.Scenario(v.nodes)
 }
 
 // matrix runs every pair of kinds of home.

@@ -198,6 +198,17 @@ func (w *World) checkSent(h *host, lastSecond uint64) {
 	}
 }
 
+// checkPackets sees that each packet that was sent was delivered, lost, dropped, or is on its way.
+func (w *World) checkPackets() {
+	if w.nat != nil {
+		return // boxes answer for what they refuse
+	}
+	if ended := w.count.delivered + w.count.lost + w.count.dropped; w.net.taken != ended+w.net.flying() {
+		w.fail(&w.hosts[sourceIndex], checkCounters, "%d packets sent; %d delivered, lost or dropped, %d on their way", w.net.taken, ended,
+			w.net.flying())
+	}
+}
+
 // checkCounted compares what a node counts with what its driver saw.
 func (w *World) checkCounted(h *host) {
 	if h.liar != nil {
@@ -210,6 +221,9 @@ func (w *World) checkCounted(h *host) {
 	if l := &s.Counters.Links; bytesOf(&l.In) != l.BytesIn || bytesOf(&l.Out) != l.BytesOut {
 		w.fail(h, checkCounters, "kinds of messages add up to %d bytes in and %d out, node counts %d and %d", bytesOf(&l.In), bytesOf(&l.Out),
 			l.BytesIn, l.BytesOut)
+	}
+	if c := &s.Counters.Stations; c.Polluted+c.Forged > 0 && !w.liars {
+		w.fail(h, checkForward, "%d chunks and %d manifests came that the station did not sign, and nobody is hostile", c.Polluted, c.Forged)
 	}
 	for i := range s.Tuned {
 		t := &s.Tuned[i]

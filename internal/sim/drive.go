@@ -16,6 +16,9 @@ import (
 // earlyTimers is how often a node is called before its deadline, to see that it does nothing: once in so many timers.
 const earlyTimers = 64
 
+// sealBytesMax is what a link adds to a payload, and more.
+const sealBytesMax = 64
+
 // spinsMax is how many calls a node may want in a row at one time.
 const spinsMax = 8
 
@@ -97,20 +100,20 @@ func (w *World) drain(h *host) {
 	w.openExtras(h)
 	for i := range w.out.Datagrams {
 		d := &w.out.Datagrams[i]
-		p := w.net.take()
+		p := w.net.take(len(d.Data))
 		w.net.packets[p].data = append(w.net.packets[p].data, d.Data...)
 		w.transmit(h, h.portTo(d.To), d.To, p)
 	}
 	for i := range w.out.Asides {
 		d := &w.out.Asides[i]
-		p := w.net.take()
+		p := w.net.take(len(d.Data))
 		w.net.packets[p].data = append(w.net.packets[p].data, d.Data...)
 		w.transmit(h, asidePort, d.To, p)
 	}
 	for i := range w.out.Fanouts {
 		f := &w.out.Fanouts[i]
 		for j := range f.Tickets {
-			p := w.net.take()
+			p := w.net.take(len(f.Payload) + sealBytesMax)
 			w.net.packets[p].data = f.Tickets[j].AppendDatagram(w.net.packets[p].data, f.Payload)
 			w.transmit(h, h.portTo(f.Tickets[j].To), f.Tickets[j].To, p)
 		}

@@ -95,6 +95,19 @@ func (w *World) CorruptNewest() {
 // Unshare has each node verify and keep everything for itself.
 func (w *World) Unshare() { w.shelf = nil }
 
+// Miscount counts a packet that nobody sent.
+func (w *World) Miscount() { w.net.taken++ }
+
+// LowerCaps has the checkers believe, once all have started, that nobody may send anything to speak of.
+func (w *World) LowerCaps() {
+	if w.now < mono.Time(10*time.Second) {
+		return
+	}
+	for i := range w.scenario.Groups {
+		w.scenario.Groups[i].UploadBPS = 0
+	}
+}
+
 // Dump logs the state of every host.
 func (w *World) Dump(logf func(string, ...any)) {
 	for i := range w.hosts {

@@ -141,6 +141,23 @@ func ParseFile(name string, text []byte) (*File, error) {
 // Text returns what the file was read from.
 func (f *File) Text() []byte { return f.text }
 
+// SetChurn has so many percent of the audience replaced in a minute, from when it has gathered until 15 s before the end (at
+// least for half of the time) where the file does not say when; 0: nobody.
+func (f *File) SetChurn(perMinute float64) {
+	switch {
+	case perMinute == 0:
+		f.Churn = nil
+	case f.Churn == nil:
+		watch := f.Watch
+		if watch == 0 {
+			watch = span(watchDefault)
+		}
+		f.Churn = &fileChurn{PerMinute: percent(perMinute), For: max(watch-span(15*time.Second), watch/2)}
+	default:
+		f.Churn.PerMinute = percent(perMinute)
+	}
+}
+
 // keysBeside returns the keys that a table may have, sorted as they are declared.
 func keysBeside(key toml.Key) []string {
 	t := reflect.TypeFor[File]()

@@ -44,7 +44,7 @@ func (w *World) openExtras(h *host) {
 			o := extra{port: uint16(extraPort + h.extras.used), to: x.To, data: wire.Punch{Token: x.Token}.Append(nil)}
 			h.extras.used = (h.extras.used + 1) % extraPorts
 			h.extras.open = append(h.extras.open, o)
-			p := w.net.take()
+			p := w.net.take(len(o.data))
 			w.net.packets[p].data = append(w.net.packets[p].data, o.data...)
 			w.transmit(h, o.port, o.to, p)
 		}

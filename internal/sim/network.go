@@ -29,23 +29,47 @@ type packet struct {
 // A network carries datagrams between hosts. It owns their bytes until they are delivered.
 type network struct {
 	packets []packet
-	unused  []int32
+	unused  [packetSizes][]int32 // by the room that their data has
+	taken   uint64               // packets since the run began
 	path    Path
 }
 
-// take returns an empty packet. Its data has room for the longest datagram.
-func (n *network) take() int32 {
-	if k := len(n.unused); k > 0 {
-		i := n.unused[k-1]
-		n.unused = n.unused[:k-1]
+// packetSizes is how many sizes of packets there are: most are control, and few bytes are enough for them.
+const packetSizes = 2
+
+// packetRooms are the bytes that packets of each size have room for.
+var packetRooms = [packetSizes]int{192, packetBytesMax}
+
+func sizeOf(bytes int) int {
+	if bytes <= packetRooms[0] {
+		return 0
+	}
+	return 1
+}
+
+// take returns an empty packet whose data has room for so many bytes.
+func (n *network) take(bytes int) int32 {
+	n.taken++
+	size := sizeOf(bytes)
+	if k := len(n.unused[size]); k > 0 {
+		i := n.unused[size][k-1]
+		n.unused[size] = n.unused[size][:k-1]
 		n.packets[i].data = n.packets[i].data[:0]
 		return i
 	}
-	n.packets = append(n.packets, packet{data: make([]byte, 0, packetBytesMax)})
+	n.packets = append(n.packets, packet{data: make([]byte, 0, packetRooms[size])})
 	return int32(len(n.packets) - 1)
 }
 
-func (n *network) drop(i int32) { n.unused = append(n.unused, i) }
+func (n *network) drop(i int32) {
+	size := sizeOf(cap(n.packets[i].data))
+	n.unused[size] = append(n.unused[size], i)
+}
+
+// flying is how many packets are on their way.
+func (n *network) flying() uint64 {
+	return uint64(len(n.packets) - len(n.unused[0]) - len(n.unused[1]))
+}
 
 // spoil overwrites a delivered datagram: whoever kept a reference reads nonsense (contract of node.HandleDatagram).
 func (n *network) spoil(i int32) {

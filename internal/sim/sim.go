@@ -242,6 +242,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	}
 	w.advance(end)
 	w.checkPlaying()
+	w.checkPackets()
 	bytesPerNode := w.footprint()
 	nat := w.natResult()
 	tree := w.tree()

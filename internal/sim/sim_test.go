@@ -326,6 +326,29 @@ func TestCheckersFindAlteredChunks(t *testing.T) {
 	}
 }
 
+// A packet too many in the books, caps that are lower than nodes were told: found out.
+func TestCheckersFindMistakes(t *testing.T) {
+	for _, c := range []struct {
+		want    string
+		spoiled func(*sim.World)
+	}{
+		{"packets sent", (*sim.World).Miscount},
+		{"bytes sent within a second", (*sim.World).LowerCaps},
+	} {
+		w, err := sim.New(sim.Shipped("static", 5).Until(15*time.Second), sim.Options{Seed: 1, Sampled: c.spoiled})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := w.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := strings.Join(r.Failures, "\n"); !strings.Contains(all, c.want) {
+			t.Errorf("no failure says %q:\n%s", c.want, all)
+		}
+	}
+}
+
 func TestScenarioCheck(t *testing.T) {
 	for _, c := range []struct {
 		name string
