@@ -53,7 +53,7 @@ func writeResults(t *testing.T, name, page, test string) {
 	if !long {
 		return
 	}
-	page += fmt.Sprintf("\n%s, with `LAB_LONG=1 go test -tags lab -run '^%s$' -count 1 -v ./lab/` as root on %s.\n",
+	page += fmt.Sprintf("\n%s, with `LAB_LONG=1 go test -tags lab -run '^%s$' -count 1 -timeout 30m -v ./lab/` as root on %s.\n",
 		time.Now().Format("2 January 2006"), test, machine())
 	if err := os.WriteFile(filepath.Join("..", "docs", "results", name), []byte(page), 0o644); err != nil {
 		t.Error(err)
