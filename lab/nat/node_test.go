@@ -148,7 +148,7 @@ func (nd *node) awaitStanding(t *testing.T) {
 			return false
 		}
 		told := mapped && st.NAT.OutsideIPv4 != "" && st.NAT.OutsideIPv4 == st.Portmap.IPv4.External
-		return st.Reachability == "public" || st.NAT.Proxies > 0 && (told || !mapped)
+		return st.Reachability == "public" || st.Reachability == "mapped" || st.NAT.Proxies > 0 && (told || !mapped)
 	})
 }
 
