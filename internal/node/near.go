@@ -76,7 +76,17 @@ func (n *Node) tellMoved() {
 // Near implements mesh.Host.
 func (n *Node) Near(p mesh.PeerID) bool {
 	info, ok := n.links.Peer(link.ID(p))
-	return ok && n.local.near(info.Addr.Addr())
+	return ok && (n.local.near(info.Addr.Addr()) || n.turnsBack(info))
+}
+
+// turnsBack reports whether a link goes to a host on the LAN by way of the router, which sends it back (hairpinning): the peer is at
+// the outside address of this node, and the LAN brought the same node. The address alone would say little: behind a carrier-grade NAT many
+// strangers have it.
+func (n *Node) turnsBack(info link.Info) bool {
+	a := info.Addr.Addr().Unmap()
+	outside := n.meeting.reach.Outside(a).Addr()
+	return a == outside && !slices.Contains(n.local.addrs, outside) &&
+		slices.ContainsFunc(n.local.hosts, func(h wire.Host) bool { return h.Node == info.NodeID })
 }
 
 // near reports whether packets to an address reach it without a router: it is this machine's, or it is in one of the networks
@@ -125,6 +135,11 @@ func (n *Node) meetNear(now mono.Time, h wire.Host) {
 		l.hosts = slices.Delete(l.hosts, 0, 1)
 	}
 	l.hosts = append(l.hosts, h)
+	if id, linked := n.links.Find(h.Node); linked && n.Near(mesh.PeerID(id)) {
+		for _, st := range n.stations {
+			st.LocalChanged() // the link may be older than that is known
+		}
+	}
 	for _, st := range n.stations {
 		st.AddNear(now, h.Addr, h.Node)
 	}

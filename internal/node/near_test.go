@@ -9,6 +9,7 @@ import (
 
 	"streamer/internal/identity"
 	"streamer/internal/node"
+	"streamer/internal/wire"
 )
 
 // Who is near is a question of the link's address and of where this machine is; the daemon may say that it is elsewhere now.
@@ -56,4 +57,42 @@ func TestNear(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A link to a host on the LAN by the router's outside address is near when the LAN brought that node, and not otherwise.
+func TestNearByHairpin(t *testing.T) {
+	w := newNet(t, 3, node.UploadAuto)
+	src, near, far := w.nodes[0], w.nodes[1], w.nodes[2]
+	src.addr, near.addr, far.addr = netip.MustParseAddrPort("20.99.0.1:8466"), netip.MustParseAddrPort("20.99.0.1:9000"),
+		netip.MustParseAddrPort("20.50.0.1:8466")
+	key := identity.NewStationKey([32]byte{9})
+	w.command(src, node.LocalCommand{Addrs: []netip.Addr{netip.MustParseAddr("192.168.1.7")}, Port: 8466,
+		Prefixes: []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")}})
+	w.command(src, node.BeginCommand{Key: key, Epoch: 100, BitrateBPS: 128_000})
+	w.command(src, node.PublishCommand{Station: key.ID(), Kind: 1, Data: []byte("header")})
+	for _, l := range []*wireNode{near, far} {
+		w.command(l, node.TuneCommand{Station: key.ID(), Role: node.RoleListener, Peers: []netip.AddrPort{src.addr}})
+	}
+	w.broadcast(src, key.ID(), 0, 2*time.Second)
+	check := func(what string, want bool) {
+		t.Helper()
+		children := src.Status(w.now).Tuned[0].Children
+		for _, c := range children {
+			if c.LAN != (want && c.Addr == near.addr) {
+				t.Errorf("%s: %v is near: %v", what, c.Addr, c.LAN)
+			}
+		}
+		if len(children) != 2 {
+			t.Errorf("%s: %d children", what, len(children))
+		}
+	}
+	check("the same outside address", false)
+	met := func(l *wireNode, at string) {
+		w.command(src, node.MeetCommand{Hosts: []wire.Host{{Addr: netip.MustParseAddrPort(at), Node: l.Status(w.now).NodeID}}})
+	}
+	met(far, "192.168.1.9:8466") // whoever says so: others see it elsewhere
+	met(near, "192.168.2.8:8466")
+	check("hosts of elsewhere", false)
+	met(near, "192.168.1.8:8466")
+	check("on the LAN", true)
 }

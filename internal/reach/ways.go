@@ -20,6 +20,11 @@ func (w way) open() bool { return w.verdict == VerdictPublic }
 // open reports whether strangers reach this node in the family of an address.
 func (r *Reach) open(a netip.AddrPort) bool { return r.ways[familyOf(a)].open() }
 
+// Outside is where others see this node, in the family of an address, as far as it is known.
+func (r *Reach) Outside(like netip.Addr) netip.AddrPort {
+	return r.ways[familyOf(netip.AddrPortFrom(like, 0))].outside
+}
+
 // familyOf is 0 for IPv4, 1 for IPv6.
 func familyOf(a netip.AddrPort) int {
 	if a.Addr().Unmap().Is4() {
