@@ -134,7 +134,7 @@ func (s *Station) dialFailed(now mono.Time, c *candidate) {
 	c.dialing = 0
 	c.fails++
 	longest := dialBackoffMx
-	if (c.hint || c.Source) && (s.manifests == nil || now.Sub(s.timers.progress) > manifestsOverdue) {
+	if (c.hint || c.Source || c.gone > 0) && (s.manifests == nil || now.Sub(s.timers.progress) > manifestsOverdue) {
 		longest = hintBackoffMx // there may be nobody else
 	}
 	c.nextTry = now.Add(min(dialBackoff<<min(c.fails-1, 5), longest))

@@ -93,6 +93,11 @@ func (s *Station) HandleOpen(now mono.Time, id PeerID, node identity.NodeID, add
 		return
 	}
 	p.open, p.source, p.heardAt, p.gone = true, m.Source, now, false
+	for i := range s.cands {
+		if c := &s.cands[i]; c.Addr == addr || c.Node == node {
+			c.gone = 0
+		}
+	}
 	if m.Reply {
 		s.sendOpen(p, false, out)
 		s.sendHave(p, false, out)
@@ -111,6 +116,7 @@ func (s *Station) HandleGone(now mono.Time, id PeerID, m wire.Gone, out *Output)
 	for i := range s.cands {
 		if c := &s.cands[i]; c.Addr == p.addr || c.Node == p.node {
 			c.gone++
+			c.fails = max(c.fails, min(c.gone, dialFailsMax-1)-1) // that the link came up is no success
 			s.dialFailed(now, c)
 		}
 	}
