@@ -254,6 +254,10 @@ func (n *Node) handleGone(now mono.Time, id link.ID, p *peer, m wire.Gone, out *
 		return
 	}
 	p.dropChannels(st)
+	if len(m.Candidates) == 0 {
+		n.meeting.reach.CarryRefused(now, reach.PeerID(id), m.Station, &n.meeting.out)
+		n.drainReach(now, out)
+	}
 	if len(m.Candidates) > 0 {
 		n.meeting.reach.Hold(now, reach.PeerID(id)) // it may introduce this node to them
 	}

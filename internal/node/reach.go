@@ -21,14 +21,8 @@ type ReachConfig struct {
 	Aside   bool // AsideCommand tells what arrives at the second port
 }
 
-// Limits of stations that are relayed for others.
-const (
-	carriedMax  = 4
-	carriedEach = 2                // for one peer
-	carryLonely = 30 * time.Second // without anybody who is fed, before such a station is left
-	contactsAge = 5 * time.Minute  // then the peers of links are noted as contacted again
-	carryAfter  = 2 * time.Second  // without a parent, before others are asked to relay
-)
+// contactsAge is when the peers of links are noted as contacted again.
+const contactsAge = 5 * time.Minute
 
 // meeting is the node's part in reaching others.
 type meeting struct {
@@ -327,64 +321,4 @@ func (n *Node) tellReach(now mono.Time) {
 	proxies := n.meeting.reach.Proxies(buf[:0])
 	n.finder.gossip.SetReachOf(n.meeting.reach.Hidden(), proxies)
 	n.finder.review = mono.Min(n.finder.review, now) // entry points may be others
-}
-
-// carry relays a station for a peer that reaches nobody else who has it.
-func (n *Node) carry(now mono.Time, c reach.Request, out *Output) {
-	p := n.peers[link.ID(c.Peer)]
-	if p == nil || n.leaving || !n.Gives() {
-		return
-	}
-	st := n.find(c.Station)
-	if st == nil {
-		carried, same := 0, 0
-		for _, o := range n.stations {
-			if o.carried != 0 {
-				carried++
-				if o.carrier == p.node {
-					same++
-				}
-			}
-		}
-		if carried >= carriedMax || same >= carriedEach {
-			return
-		}
-		if st = n.addStation(now, c.Station, mesh.Config{Role: mesh.Relay}); st == nil {
-			return
-		}
-		st.carried, st.carrier = now, p.node
-		var buf [wire.CandidatesMax]wire.Candidate
-		for _, k := range n.meeting.reach.Clients(0, wire.TagOf(c.Station), buf[:0]) {
-			st.AddFound(now, k.Addr, k.Node, nil)
-		}
-		st.Advance(now, &n.mesh)
-		n.drain(now, st, out)
-	}
-	n.peerUp(now, dial{station: st, addr: n.addrOf(link.ID(c.Peer))}, link.ID(c.Peer), out)
-}
-
-func (n *Node) addrOf(id link.ID) netip.AddrPort {
-	info, _ := n.links.Peer(id)
-	return info.Addr
-}
-
-// reviewCarried leaves the stations that were relayed for others when nobody needs that any more, and asks others to relay
-// what this node cannot get.
-func (n *Node) reviewCarried(now mono.Time, out *Output) {
-	for _, st := range slices.Clone(n.stations) {
-		switch {
-		case st.carried != 0:
-			if st.Load() > 0 {
-				st.carried = now
-			} else if now.Sub(st.carried) > carryLonely {
-				n.untune(now, st, out)
-			}
-		case st.Role() == mesh.Source || st.Fed():
-			st.hungry = 0
-		case st.hungry == 0:
-			st.hungry = now
-		case now.Sub(st.hungry) > carryAfter:
-			n.meeting.reach.AskCarry(now, wire.Carry{Station: st.id}, &n.meeting.out)
-		}
-	}
 }

@@ -467,6 +467,10 @@ func TestCarryFlood(t *testing.T) {
 			if most != c.want {
 				t.Errorf("%d stations", most)
 			}
+			told := slices.ContainsFunc(r.mob, func(p *prankster) bool { return slices.Contains(p.types, wire.TypeGone) })
+			if carries := c.name != "carries nothing"; told != carries {
+				t.Errorf("those who are refused are told so: %v", told)
+			}
 			r.alive(35 * time.Second)
 			if left := len(n.Status(r.now).Tuned); left != 0 {
 				t.Errorf("%d stations are never left", left)

@@ -21,11 +21,6 @@ const (
 	probesBurst   = 3
 	probePortMin  = 1024 // no service of the asker's neighbours is below
 	probesEvery   = 20 * time.Second
-	carriesMax    = 16
-	carryEvery    = 5 * time.Second
-	carryNext     = 2500 * time.Millisecond // another peer
-	carrySoon     = time.Second             // while no peer carries
-	carryHosts    = 2                       // that are dialled when all that are known have been asked
 )
 
 // wanted are hosts that are to be linked so that they become proxies.
@@ -41,12 +36,6 @@ func (w *wanted) met(p *peer) bool {
 	n := len(w.hosts)
 	w.hosts = slices.DeleteFunc(w.hosts, func(h wire.Host) bool { return h.Node == p.node || h.Addr == p.addr })
 	return len(w.hosts) < n
-}
-
-// A carry is a station that this node has asked others to relay.
-type carry struct {
-	message wire.Carry
-	next    mono.Time
 }
 
 // Proxies returns the addresses of the nodes that introduce others to this one, at most 3: the one on the own LAN first, where others
@@ -230,57 +219,6 @@ func (r *Reach) mayKeep(p *peer) bool {
 		}
 	}
 	return r.open(p.addr) && all < clientsMax && near < clientsPerNetwork
-}
-
-// AskCarry asks a peer that carries stations for others to relay one: nobody else who has it can be reached.
-func (r *Reach) AskCarry(now mono.Time, m wire.Carry, out *Output) {
-	i := slices.IndexFunc(r.carries, func(c carry) bool { return c.message == m })
-	if i < 0 {
-		if len(r.carries) >= carriesMax {
-			r.carries = slices.Delete(r.carries, 0, 1)
-		}
-		i = len(r.carries)
-		r.carries = append(r.carries, carry{message: m})
-	}
-	if now < r.carries[i].next {
-		return
-	}
-	r.carries[i].next = now.Add(carryEvery)
-	var best *peer
-	ties, fresh := 0, 0
-	for _, p := range r.peers {
-		switch {
-		case !p.carries || !p.open:
-			continue
-		case best == nil || p.carryAt < best.carryAt:
-			best, ties = p, 1
-		case p.carryAt == best.carryAt:
-			if ties++; r.cfg.Rand.IntN(ties) == 0 {
-				best = p
-			}
-		}
-		if p.carryAt == 0 {
-			fresh++
-		}
-	}
-	if fresh <= 1 { // the next shall be another one: this one may reach those who have the station as little as this node does
-		out.Hosts[FamilyAny] = max(out.Hosts[FamilyAny], carryHosts)
-	}
-	switch {
-	case best == nil: // a node that strangers reach has no proxies, and perhaps no peers at all
-		r.carries[i].next = now.Add(carrySoon)
-		return
-	case fresh > 0:
-		r.carries[i].next = now.Add(carryNext)
-	}
-	best.hold, best.carryAt = now.Add(holdFor), now
-	out.message(best.id, m.Append)
-}
-
-func (r *Reach) handleCarry(p *peer, m wire.Carry, out *Output) {
-	if r.cfg.Carries && r.open(p.addr) && !m.Station.IsZero() {
-		out.Carry = append(out.Carry, Request{Peer: p.id, Station: m.Station})
-	}
 }
 
 // probe asks for datagrams from where this node has never sent anything, when it is time to know.

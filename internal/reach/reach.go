@@ -64,6 +64,7 @@ type Reach struct {
 	openPorts limit // of which with predicted ports
 
 	ways    [2]way // of IPv4, of IPv6
+	full    bool   // no station more is relayed for others
 	changed bool   // what Output.Changed is to say at the next
 	review  mono.Time
 	counts  Counts
@@ -100,6 +101,8 @@ type peer struct {
 	client    bool      // this node is its proxy
 	carries   bool      // it would relay a station
 	carryAt   mono.Time // when it was asked to; 0 never
+	carrier   bool      // or said so before
+	full      mono.Time // it refused to, lately: until when it is not asked
 	carried   []wire.StationTag
 	hold      mono.Time // until when the link may serve
 	introduce limit     // introductions that it asks for
@@ -208,6 +211,7 @@ func (r *Reach) sayStanding(now mono.Time, p *peer, out *Output) {
 		return // of a link-local address with a zone others learn nothing
 	}
 	news := saying{open: r.open(p.addr), keep: p.keep(), kept: p.client, you: p.addr, outside: r.outsideFor(p)}
+	news.carries = r.cfg.Carries && news.open && !r.full
 	if news.keep {
 		news.carried = r.carriedAt
 	}
@@ -216,7 +220,7 @@ func (r *Reach) sayStanding(now mono.Time, p *peer, out *Output) {
 	}
 	p.saidAt = now
 	p.sayings++
-	m := wire.Standing{Open: news.open, Keep: news.keep, Kept: news.kept, Carries: r.cfg.Carries && news.open, Seq: p.seq, Ack: p.seen,
+	m := wire.Standing{Open: news.open, Keep: news.keep, Kept: news.kept, Carries: news.carries, Seq: p.seq, Ack: p.seen,
 		You: p.addr}
 	if m.Keep {
 		m.Carried = r.carried
@@ -230,9 +234,9 @@ func (r *Reach) sayStanding(now mono.Time, p *peer, out *Output) {
 
 // A saying is what a peer was told in a STANDING.
 type saying struct {
-	open, keep, kept bool
-	you, outside     netip.AddrPort
-	carried          int // which version of the stations
+	open, keep, kept, carries bool
+	you, outside              netip.AddrPort
+	carried                   int // which version of the stations
 }
 
 // repeatStandings says again what peers have not acknowledged.
@@ -321,7 +325,7 @@ func (r *Reach) handleStanding(now mono.Time, p *peer, m wire.Standing, out *Out
 	if m.Open && !p.open && p.refused {
 		p.asked, p.refused = 0, false // it may be a proxy now
 	}
-	p.open, p.carries = m.Open, m.Carries
+	p.open, p.carries, p.carrier = m.Open, m.Carries, p.carrier || m.Carries
 	p.client = m.Keep && (p.client || r.mayKeep(p))
 	p.carried = append(p.carried[:0], m.Carried...)
 	if kept := m.Kept && p.keep(); kept != p.proxy {
