@@ -109,7 +109,7 @@ func (w *World) openWindows() {
 		w.measure.windows = append(w.measure.windows, window{what: f.Kind.String(), from: f.At, to: f.At + f.For + windowAfter})
 	}
 	for i := range s.Arrivals {
-		if a := &s.Arrivals[i]; a.At >= s.Settled {
+		if a := &s.Arrivals[i]; a.At >= s.Settled && a.At > firstJoin {
 			w.measure.windows = append(w.measure.windows, window{
 				what: "arrivals", from: a.At, to: a.last(s.Nodes) + windowAfter, arrivals: a,
 			})
