@@ -17,7 +17,7 @@ func (w *town) home() (owner, hidden *party, hosts []*party) {
 	outside := netip.MustParseAddr("20.99.0.1")
 	hosts = w.openHosts([]int{1, 2, 3, 4}, 1)
 	owner = w.add("owner", "192.168.1.2:8466", &box{outside: outside, mapping: eim, filter: eim, preserve: true})
-	hidden = w.add("hidden", "192.168.1.3:8467", &box{outside: outside, mapping: eim, filter: apdm, preserve: true})
+	hidden = w.add("hidden", "192.168.1.3:8477", &box{outside: outside, mapping: eim, filter: apdm, preserve: true})
 	for _, h := range hosts {
 		w.link(owner, h)
 		w.link(hidden, h)
