@@ -78,7 +78,7 @@ func TestOutsideIsNotBelieved(t *testing.T) {
 		says  string
 		known bool
 	}{
-		{"20.99.0.1:4000", true}, {"9.9.9.9:53", false}, {"20.99.0.2:8467", false}, {"192.168.1.9:1", false}, {"[2a00::1]:1", false},
+		{"20.99.0.1:4000", true}, {"9.9.9.9:53", false}, {"20.99.0.2:8477", false}, {"192.168.1.9:1", false}, {"[2a00::1]:1", false},
 		{"127.0.0.1:1", false}, {"100.64.0.1:1", false},
 	} {
 		w := newTown(t)
@@ -124,7 +124,7 @@ func TestOutsideIsNotBelieved(t *testing.T) {
 func TestNearAndHidden(t *testing.T) {
 	w := newTown(t)
 	_, hidden, _ := w.home()
-	other := w.add("other", "192.168.1.4:8468", &box{outside: hidden.addr.Addr(), mapping: eim, filter: reach.AddressPortDependent, preserve: true})
+	other := w.add("other", "192.168.1.4:8487", &box{outside: hidden.addr.Addr(), mapping: eim, filter: reach.AddressPortDependent, preserve: true})
 	w.linkAt(hidden, other, hidden.home, other.home)
 	w.run(5 * time.Second)
 	if other.ClientCount() != 0 || len(hidden.Proxies(nil)) != 3 {
