@@ -143,10 +143,7 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 		r.entry = binary.AppendVarint(r.entry, c.BitrateBPS)
 	case node.PublishCommand:
 		r.begin(now, entryPublish)
-		r.entry = append(append(r.entry, c.Station[:]...), c.Kind)
-		r.entry = binary.AppendVarint(r.entry, int64(c.Start))
-		r.entry = binary.AppendVarint(r.entry, int64(c.Duration))
-		r.entry = append(r.entry, c.Data...)
+		r.publish(c)
 	case node.EndCommand:
 		r.begin(now, entryEnd)
 		r.entry = append(r.entry, c.Station[:]...)
@@ -172,12 +169,7 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 		r.addrs(c.Peers)
 	case node.MeetCommand:
 		r.begin(now, entryMeet)
-		r.addrs(c.Seeds)
-		r.uvarint(uint64(len(c.Hosts)))
-		for _, h := range c.Hosts {
-			r.addr(h.Addr)
-			r.entry = append(r.entry, h.Node[:]...)
-		}
+		r.meet(c)
 	case node.LocalCommand:
 		r.begin(now, entryLocal)
 		r.local(c)
@@ -193,6 +185,22 @@ func (r *Recorder) command(now mono.Time, c node.Command, out node.Output) {
 		panic(fmt.Sprintf("daemon: the recorder does not know %T", c))
 	}
 	r.finish(out)
+}
+
+func (r *Recorder) publish(c node.PublishCommand) {
+	r.entry = append(append(r.entry, c.Station[:]...), c.Kind)
+	r.entry = binary.AppendVarint(r.entry, int64(c.Start))
+	r.entry = binary.AppendVarint(r.entry, int64(c.Duration))
+	r.entry = append(r.entry, c.Data...)
+}
+
+func (r *Recorder) meet(c node.MeetCommand) {
+	r.addrs(c.Seeds)
+	r.uvarint(uint64(len(c.Hosts)))
+	for _, h := range c.Hosts {
+		r.addr(h.Addr)
+		r.entry = append(r.entry, h.Node[:]...)
+	}
 }
 
 func (r *Recorder) describe(c node.DescribeCommand) {
