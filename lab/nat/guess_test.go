@@ -62,6 +62,9 @@ func TestGuess(t *testing.T) {
 
 // TestGuessOutlivesHost: a third of the listeners is fed by the one public host, which then dies: everybody goes on.
 func TestGuessOutlivesHost(t *testing.T) {
+	if !long {
+		t.Skip("LAB_LONG is not set")
+	}
 	kinds := kindsOf(netlab.PortRestricted, crowdSize())
 	for i := 2; i < len(kinds); i += 3 {
 		kinds[i] = netlab.SymmetricRandom
