@@ -79,7 +79,7 @@ cross: ## that the other systems' binaries link
 .PHONY: lab
 lab: | $(LOGS) ## scenarios in network namespaces; needs root
 	@if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then \
-		go test -json -tags lab -p 1 -timeout 20m -count 1 ./lab/... | $(TALLY)/lab.json; \
+		go test -json -tags lab -p 1 -parallel 4 -timeout 20m -count 1 ./lab/... | $(TALLY)/lab.json; \
 	else \
 		echo 'lab: not run: it needs Linux and root'; \
 	fi

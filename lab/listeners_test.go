@@ -16,7 +16,7 @@ import (
 // TestTwentyNodesFivePercentLoss: round trips of 50 ms, every twentieth datagram is lost, and every listener gets every
 // chunk and plays every frame.
 func TestTwentyNodesFivePercentLoss(t *testing.T) {
-	length := time.Minute
+	length := 40 * time.Second
 	if long {
 		length = 10 * time.Minute
 	}
