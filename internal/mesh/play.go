@@ -13,6 +13,7 @@ const (
 	startPatience = 800 * time.Millisecond // for the first chunk of all, before it is given up
 	startSlack    = playDelay              // of the play clock behind the first chunk: time for the holes of a backlog
 	headPatience  = 5 * time.Second        // for the header chunks, before a newer epoch is taken
+	tailPatience  = 600 * time.Millisecond // for somebody to have got the last chunks of a source that vanished
 	clockJump     = 10 * time.Second       // in the source's wall clock that is not lateness
 )
 
@@ -91,6 +92,21 @@ func (s *Station) deadline(e *epoch, seq uint32) mono.Time {
 		return mono.Time(next.newest.chunkTime(0) + s.play.offset)
 	}
 	return mono.Never
+}
+
+// tailDeadline is when the end of an epoch is given up that is missing altogether while the next epoch runs: a source that
+// vanished had signed those chunks and not sent them, and comes back without knowing of them.
+func (s *Station) tailDeadline(e *epoch, seq uint32) mono.Time {
+	next := s.epochAfter(e)
+	if next == nil || next.prev == e.num || !s.play.begun {
+		return mono.Never
+	}
+	for ; seq < e.next; seq++ {
+		if e.at(seq).data != nil {
+			return mono.Never
+		}
+	}
+	return next.opened.Add(tailPatience)
 }
 
 // epochAfter returns the epoch that follows e, or nil.
@@ -177,7 +193,7 @@ func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 		seq := s.play.next
 		sl := e.at(seq)
 		if sl.data == nil {
-			due := s.deadline(e, seq)
+			due := min(s.deadline(e, seq), s.tailDeadline(e, seq))
 			if first := s.play.waitFrom; first != 0 {
 				due = max(due, first.Add(startPatience))
 			}

@@ -118,7 +118,7 @@ func (s *Station) handleManifest(now mono.Time, p *peer, m *wire.Manifest, raw [
 		return
 	}
 	if e == nil {
-		if e = s.openEpoch(m); e == nil {
+		if e = s.openEpoch(now, m); e == nil {
 			s.counts.Stale++
 			s.junk(now, p, out)
 			return
@@ -167,12 +167,13 @@ func (s *Station) epochFor(num uint32) *epoch {
 
 // openEpoch makes the epoch of a verified manifest when it is newer than all that are known, or known to come before the
 // newest; otherwise it returns nil.
-func (s *Station) openEpoch(m *wire.Manifest) *epoch {
+func (s *Station) openEpoch(now mono.Time, m *wire.Manifest) *epoch {
 	newest := s.newest()
 	if newest != nil && m.Epoch < newest.num {
 		return nil // replayed: older epochs that this node needs are open already
 	}
 	e := newEpoch(m.Epoch)
+	e.opened = now
 	s.epochs = append(s.epochs, e)
 	if len(s.epochs) > epochsMax {
 		s.epochs = slices.Delete(s.epochs, 0, 1)

@@ -223,6 +223,32 @@ func TestPreviousEpochIsFinished(t *testing.T) {
 	r.expect("audio 3", "epoch 101", "header 0", "audio 1")
 }
 
+// A source that vanished had signed chunks that it never sent. When it is back with an epoch that does not know of them they are
+// waited for a moment, in case somebody has them, and not until they would have been played.
+func TestEndThatWasNeverSent(t *testing.T) {
+	for _, late := range []bool{true, false} {
+		r := newRig(t, mesh.Listener, 0)
+		r.feedFrom(1, epoch, 0)
+		r.from(1, r.manifest(epoch, 0, 4))
+		r.chunks(1, epoch, 0, 1)
+		r.run(500 * time.Millisecond)
+		r.from(1, r.manifest(epoch+1, 0, 2))
+		r.chunks(1, epoch+1, 0, 1)
+		r.run(599 * time.Millisecond)
+		r.expect("epoch 100", "header 0", "audio 1")
+		if late {
+			r.run(2 * time.Millisecond)
+			r.expect("gap 2+2", "epoch 101", "header 0", "audio 1")
+			continue
+		}
+		r.chunks(1, epoch, 3) // somebody has some of it: the rest may come, too
+		r.run(300 * time.Millisecond)
+		r.expect()
+		r.chunks(1, epoch, 2)
+		r.expect("audio 2", "audio 3", "epoch 101", "header 0", "audio 1")
+	}
+}
+
 // A missing chunk is waited for until it would have been played, not a moment longer, and not given up before.
 func TestGapAtTheDeadline(t *testing.T) {
 	r := newRig(t, mesh.Listener, 0)

@@ -5,6 +5,7 @@ package mesh
 import (
 	"time"
 
+	"streamer/internal/mono"
 	"streamer/internal/wire"
 )
 
@@ -50,6 +51,7 @@ func (sl *slot) missing() bool { return sl.m != nil && sl.data == nil }
 // An epoch holds the chunks [base, next) of one epoch in a ring, and beside it what late joiners need: the header chunks
 // and the event in force.
 type epoch struct {
+	opened     mono.Time // when its first manifest came
 	num        uint32
 	base, next uint32
 	ring       []slot // length a power of two

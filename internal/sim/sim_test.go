@@ -146,13 +146,11 @@ func TestLittleUpload(t *testing.T) {
 	}
 }
 
-// The source begins a new epoch, then vanishes for two seconds and comes back under the same key. Where it vanishes between a
-// manifest and its chunks, which it does with three seeds of four, listeners wait for these, and the first second of what
-// follows is late.
+// The source begins a new epoch, then vanishes for two seconds and comes back under the same key.
 func TestRestart(t *testing.T) {
 	r := run(t, uncapped(sim.Shipped("restart", 20)).Until(45*time.Second))
-	if r.OnTimeMean < 0.95 {
-		t.Errorf("%.5f of the chunks on time, want 0.95", r.OnTimeMean)
+	if r.OnTimeMean < 0.99 {
+		t.Errorf("%.5f of the chunks on time, want 0.99", r.OnTimeMean)
 	}
 }
 
@@ -160,26 +158,19 @@ func TestPartition(t *testing.T) {
 	run(t, uncapped(sim.Shipped("partition", 24)).Until(40*time.Second))
 }
 
-// Liars of all kinds together, 30 % of everybody, who come first and take what the source gives: nothing altered is played or
-// forwarded, and what else must always hold does. That everybody hears everything all the same needs positions: who is silent is
-// told, and no failure yet.
+// Liars of all kinds together, a fifth of everybody, who come first and take what the source gives: nothing altered is
+// played or forwarded, and nobody is silent (the checkers see to it). That everybody hears everything all the same needs
+// positions, which come with a later issue.
 func TestHostile(t *testing.T) {
-	w, err := sim.New(uncapped(sim.Shipped("hostile", 30)).Until(20*time.Second), sim.Options{Seed: *seedFlag})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := w.Run(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range r.Broken {
-		if f.Check == "silence" {
-			t.Logf("seed %d: %v", *seedFlag, f)
+	s := atOnce(uncapped(sim.Shipped("hostile", 30))) // it has 30 % of them
+	for i := range s.Groups {
+		if g := &s.Groups[i]; g.Hostile != 0 {
+			g.Permille, g.JoinAt = 40, 500*time.Millisecond
 		} else {
-			t.Errorf("seed %d: %v", *seedFlag, f)
+			g.Permille = map[string]int{"strong": 160, "middle": 400, "weak": 240}[g.Name]
 		}
 	}
-	if r.Lies == 0 || r.Checked == 0 {
+	if r := run(t, s.Until(20*time.Second)); r.Lies == 0 || r.Checked == 0 {
 		t.Errorf("%d lies, %d chunks checked; want some", r.Lies, r.Checked)
 	}
 }
