@@ -146,12 +146,8 @@ func (w *World) placeGroups() {
 			w.liars = true
 			h.liar = newLiar(g.Hostile, newSource(w.seed, streamLiar, uint64(i)))
 		}
-		members := max(1, s.Nodes*g.Permille/1000)
-		at := g.JoinAt + g.JoinOver*time.Duration(seen[class])/time.Duration(members)
+		at := s.joinAt(i, class, seen[class])
 		seen[class]++
-		if g.JoinAt == 0 {
-			at = s.arrival(i)
-		}
 		w.events.push(event{at: mono.Time(at), kind: eventJoin, host: h.index})
 	}
 }
