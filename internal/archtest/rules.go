@@ -19,6 +19,7 @@ lan, dht, portmap           < daemon
 sim, daemon, demo           < cmd/streamer
 node, codec                 < lab/load
 lab/netlab, lab/tools, lab/players < lab, lab/nat, lab/sources
+lab/netlab                  < lab/crowd
 NONE                        < demo/generate, archtest, dht/swarm
 `
 
@@ -36,6 +37,8 @@ lab/players: playback web
 lab/lan: lan demo
 # A real router maps ports.
 lab/portmap: portmap
+# Scenarios of the simulator, played by real nodes.
+lab/crowd: sim
 `
 
 // ModuleRule says which packages may import a module, or a package of the standard library that needs watching. Modules
