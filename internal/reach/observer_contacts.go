@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"time"
 
 	"streamer/internal/mono"
@@ -14,9 +15,10 @@ import (
 // contacts are the addresses that this node exchanged anything with in the last 10 to 20 minutes: RFC 4787 REQ-5 recommends
 // that a NAT forgets after 5. They lie in two Bloom filters, so none is ever evicted: when there are too many, known addresses
 // stay known and some strangers pass for known ones, which costs a proof and never makes a false one. 2,048 addresses in
-// each leave 2 strangers of 100 unseen.
+// each leave 2 strangers of 100 unseen. A filter begins as a list of its keys: most nodes have few.
 type contacts struct {
-	young, old *[contactWords]uint64
+	young, old keySet
+	begun      bool      // something was added
 	began      mono.Time // of the young one
 }
 
@@ -25,7 +27,72 @@ const (
 	contactBits  = 15  // that number a bit
 	contactTries = 4   // bits for one key
 	contactsKept = 10 * time.Minute
+	contactsFew  = 128                               // keys in a list: 1 KiB
+	contactMask  = 1<<(contactBits*contactTries) - 1 // what a filter takes of a key
 )
+
+// A keySet is a list of a few keys, and then a filter.
+type keySet struct {
+	few    []uint64 // ascending
+	filter *[contactWords]uint64
+}
+
+// has reports whether a key is there.
+func (k *keySet) has(key uint64) bool {
+	if k.filter == nil {
+		_, there := slices.BinarySearch(k.few, key&contactMask)
+		return there
+	}
+	for range contactTries {
+		i := key & (1<<contactBits - 1)
+		if k.filter[i/64]&(1<<(i%64)) == 0 {
+			return false
+		}
+		key >>= contactBits
+	}
+	return true
+}
+
+// put adds a key, and reports whether it was there.
+func (k *keySet) put(key uint64) bool {
+	if k.filter == nil {
+		at, there := slices.BinarySearch(k.few, key&contactMask)
+		if there {
+			return true
+		}
+		if len(k.few) < contactsFew {
+			k.few = slices.Insert(k.few, at, key&contactMask)
+			return false
+		}
+		k.filter = new([contactWords]uint64)
+		for _, few := range k.few {
+			k.set(few)
+		}
+		k.few = nil
+	}
+	return k.set(key)
+}
+
+// set puts a key into the filter.
+func (k *keySet) set(key uint64) (there bool) {
+	there = true
+	for range contactTries {
+		i := key & (1<<contactBits - 1)
+		key >>= contactBits
+		word, bit := &k.filter[i/64], uint64(1)<<(i%64)
+		there = there && *word&bit != 0
+		*word |= bit
+	}
+	return there
+}
+
+// clear forgets all keys.
+func (k *keySet) clear() {
+	k.few = k.few[:0]
+	if k.filter != nil {
+		clear(k.filter[:])
+	}
+}
 
 // add adds an address, and reports whether its host, and itself, were there.
 func (c *contacts) add(now mono.Time, a netip.AddrPort) (host, exact bool) {
@@ -38,37 +105,26 @@ func (c *contacts) add(now mono.Time, a netip.AddrPort) (host, exact bool) {
 
 // turn makes the young filter the old one when it is 10 minutes old.
 func (c *contacts) turn(now mono.Time) {
-	if c.young == nil {
-		c.young, c.began = new([contactWords]uint64), now
+	if !c.begun {
+		c.begun, c.began = true, now
 		return
 	}
 	age := now.Sub(c.began)
 	if age < contactsKept {
 		return
 	}
-	if c.old == nil {
-		c.old = new([contactWords]uint64)
-	}
 	c.young, c.old = c.old, c.young
-	clear(c.young[:])
+	c.young.clear()
 	if age >= 2*contactsKept {
-		clear(c.old[:])
+		c.old.clear()
 	}
 	c.began = now
 }
 
 // put adds a key to the young filter, and reports whether it was in one of them.
 func (c *contacts) put(key uint64) bool {
-	young, old := true, c.old != nil
-	for range contactTries {
-		i := key & (1<<contactBits - 1)
-		key >>= contactBits
-		word, bit := &c.young[i/64], uint64(1)<<(i%64)
-		young = young && *word&bit != 0
-		*word |= bit
-		old = old && c.old[i/64]&bit != 0
-	}
-	return young || old
+	young := c.young.put(key)
+	return young || c.old.has(key)
 }
 
 // hostHash and mixed need no key: who makes addresses meet hides strangers, and gains nothing.

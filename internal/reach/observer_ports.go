@@ -31,10 +31,11 @@ type recentContact struct {
 	told  bool   // its port is known
 }
 
-// recent is a ring.
+// recent is a ring that grows to recentMax: most nodes meet few.
 type recent struct {
-	keys [recentMax]uint64 // 0: none
-	ring [recentMax]recentContact
+	keys []uint64        // 0: none
+	ring []recentContact // of the same length
+	next int             // where the next one goes, once the ring has grown
 	made uint64
 }
 
@@ -42,7 +43,7 @@ type recent struct {
 func contactKey(a netip.AddrPort) uint64 { return mixed(hostHash(a.Addr()), uint64(a.Port())+1) | 1 }
 
 func (r *recent) find(key uint64) *recentContact {
-	for i, k := range &r.keys {
+	for i, k := range r.keys {
 		if k == key {
 			return &r.ring[i]
 		}
@@ -54,8 +55,19 @@ func (r *recent) find(key uint64) *recentContact {
 func (r *recent) add(key uint64, c recentContact) {
 	r.made++
 	c.made = r.made
-	i := r.made % recentMax
-	r.keys[i], r.ring[i] = key, c
+	if len(r.keys) < recentMax {
+		r.keys, r.ring = append(r.keys, key), append(r.ring, c)
+		return
+	}
+	r.keys[r.next], r.ring[r.next] = key, c
+	r.next = (r.next + 1) % recentMax
+}
+
+// forget takes away what is known of a key.
+func (r *recent) forget(key uint64) {
+	if i := slices.Index(r.keys, key); i >= 0 {
+		r.keys[i] = 0
+	}
 }
 
 // A sample is the outside port that a mapping got.
@@ -74,7 +86,7 @@ func (o *Observer) contact(now mono.Time, f *family, to netip.AddrPort, known bo
 			c.at = now
 			return
 		}
-		o.recent.keys[c.made%recentMax] = 0
+		o.recent.forget(key)
 	}
 	if !known {
 		f.order++

@@ -14,12 +14,16 @@ type sighting struct {
 	voter   netip.Addr
 	by, you netip.AddrPort
 	at      mono.Time
-	since   mono.Time      // of this word
-	was     netip.AddrPort // the word before; zero: none
-	turned  uint64         // which Seen changed it, 0: none
-	heard   uint64         // which Seen was the last
+	since   mono.Time    // of this word
+	heard   uint64       // which Seen was the last
+	before  *earlierWord // nil: none
+	aside   *siblingSight
+}
 
-	aside siblingSight
+// An earlierWord is what a network said before.
+type earlierWord struct {
+	was    netip.AddrPort
+	turned uint64 // which Seen changed it
 }
 
 // A siblingSight is the word of another port at the same address.
@@ -39,18 +43,21 @@ func (f *family) note(now mono.Time, heard uint64, by, you netip.AddrPort) (was 
 	case s.by == by:
 		was = s.you
 	case s.by.Addr() == by.Addr() && fresh:
-		if s.aside.by == by {
+		if s.aside != nil && s.aside.by == by {
 			was = s.aside.you
 		}
-		s.aside = siblingSight{by, you, now}
+		s.aside = &siblingSight{by, you, now}
 		return was
 	case s.by.Addr() == by.Addr():
-		s.aside = siblingSight{s.by, s.you, s.at}
+		s.aside = &siblingSight{s.by, s.you, s.at}
 	default:
-		s.aside = siblingSight{}
+		s.aside = nil
 	}
 	if s.you != you {
-		s.was, s.turned, s.since = s.you, heard, now
+		s.before, s.since = nil, now
+		if s.you.IsValid() {
+			s.before = &earlierWord{s.you, heard}
+		}
 	}
 	s.by, s.you, s.at, s.heard = by, you, now, heard
 	return was
@@ -151,7 +158,7 @@ func (f *family) scatter(host lead, all int) (changed bool) {
 	same, other := 0, 0
 	for i := range f.seen {
 		s := &f.seen[i]
-		if !s.aside.by.IsValid() || max(s.at, s.aside.at).Sub(min(s.at, s.aside.at)) > asideNear {
+		if s.aside == nil || max(s.at, s.aside.at).Sub(min(s.at, s.aside.at)) > asideNear {
 			continue
 		}
 		if s.aside.you == s.you {
@@ -208,7 +215,7 @@ func (f *family) moved(you netip.AddrPort) (bool, netip.AddrPort) {
 		movers := 0
 		for j := range f.seen {
 			s := &f.seen[j]
-			if f.says(s.you, f.seen[i].you) && s.was.IsValid() && f.says(s.was, f.outside) && s.turned > last {
+			if s.before != nil && f.says(s.you, f.seen[i].you) && f.says(s.before.was, f.outside) && s.before.turned > last {
 				movers++
 			}
 		}
