@@ -86,8 +86,7 @@ type Estimate struct {
 	bytes  [spans]uint64
 	spanAt mono.Time // when bytes[0] began
 
-	peers    [peersMax]heard
-	n        int
+	peers    []heard // at most peersMax
 	reports  bool // since the last review
 	heardAt  mono.Time
 	reviewAt mono.Time
@@ -174,7 +173,7 @@ func (e *Estimate) Reported(now mono.Time, r Report) {
 // slot finds where a peer's reports are kept: the oldest gives way.
 func (e *Estimate) slot(now mono.Time, peer uint32) *heard {
 	oldest := 0
-	for i := range e.peers[:e.n] {
+	for i := range e.peers {
 		if e.peers[i].peer == peer {
 			return &e.peers[i]
 		}
@@ -182,9 +181,9 @@ func (e *Estimate) slot(now mono.Time, peer uint32) *heard {
 			oldest = i
 		}
 	}
-	if e.n < peersMax {
-		oldest = e.n
-		e.n++
+	if len(e.peers) < peersMax {
+		oldest = len(e.peers)
+		e.peers = append(e.peers, heard{})
 	}
 	e.peers[oldest] = heard{peer: peer, at: now}
 	return &e.peers[oldest]
@@ -237,7 +236,7 @@ func (e *Estimate) forgive(now mono.Time) {
 func (e *Estimate) delay(now mono.Time) (time.Duration, bool) {
 	var all [peersMax]time.Duration
 	n := 0
-	for i := range e.peers[:e.n] {
+	for i := range e.peers {
 		h := &e.peers[i]
 		if !h.measured || now.Sub(h.at) > reportAge {
 			continue
@@ -286,7 +285,7 @@ func (e *Estimate) cut(now mono.Time, bps int64) {
 	}
 	e.bps = e.clamp(min(bps, e.bps))
 	e.ceiling, e.cutAt, e.known, e.hurts = e.bps, now, true, 0
-	for i := range e.peers[:e.n] {
+	for i := range e.peers {
 		e.peers[i] = heard{peer: e.peers[i].peer, at: e.peers[i].at}
 	}
 	e.loss.since = now

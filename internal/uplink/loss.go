@@ -43,7 +43,7 @@ func (e *Estimate) judgeLoss(now mono.Time) bool {
 		return false
 	}
 	l.since = now
-	for i := range e.peers[:e.n] {
+	for i := range e.peers {
 		e.peers[i].sent, e.peers[i].lost = 0, 0
 	}
 	used := e.Used(now)
@@ -92,7 +92,7 @@ func (e *Estimate) judgeLoss(now mono.Time) bool {
 func (e *Estimate) usualLoss() int64 {
 	var all [peersMax]int64
 	n := 0
-	for i := range e.peers[:e.n] {
+	for i := range e.peers {
 		if h := &e.peers[i]; h.sent > 0 {
 			all[n] = int64(h.lost) * 1000 / int64(h.sent)
 			n++
@@ -108,7 +108,7 @@ func (e *Estimate) usualLoss() int64 {
 // tally adds up the packets of the window, but for the peer that lost the largest share: its own line may be bad.
 func (e *Estimate) tally() (sent, lost int64) {
 	worst := -1
-	for i := range e.peers[:e.n] {
+	for i := range e.peers {
 		h := &e.peers[i]
 		sent, lost = sent+int64(h.sent), lost+int64(h.lost)
 		if h.sent > 0 && (worst < 0 || int64(h.lost)*int64(e.peers[worst].sent) > int64(e.peers[worst].lost)*int64(h.sent)) {
