@@ -172,7 +172,7 @@ func (s *Station) openEpoch(now mono.Time, m *wire.Manifest) *epoch {
 	if newest != nil && m.Epoch < newest.num {
 		return nil // replayed: older epochs that this node needs are open already
 	}
-	e := newEpoch(m.Epoch)
+	e := s.newEpoch(m.Epoch)
 	e.opened = now
 	s.epochs = append(s.epochs, e)
 	if len(s.epochs) > epochsMax {

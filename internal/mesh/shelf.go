@@ -13,6 +13,7 @@ import (
 const (
 	shelfManifestsMax = 2048
 	shelfChunksMax    = 8192
+	shelfPagesMax     = 2048
 )
 
 // A Shelf is for a driver of many nodes in one process: what one of them has verified and keeps, the others neither verify
@@ -21,10 +22,13 @@ const (
 type Shelf struct {
 	manifests map[manifestKey]*manifest
 	chunks    map[wire.Hash]*[]byte
-	oldest    []manifestKey // ring
-	stalest   []wire.Hash   // ring
+	oldest    []manifestKey     // ring
+	stalest   []wire.Hash       // ring
+	pages     map[pageKey]*page // whole ones
+	pageKeys  []pageKey         // ring
 	nextM     int
 	nextC     int
+	nextP     int
 }
 
 type manifestKey struct {

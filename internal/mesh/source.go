@@ -48,7 +48,7 @@ func (s *Station) Begin(now mono.Time, num uint32, rateBPS int64, out *Output) b
 		return false
 	}
 	s.seal(now, out)
-	e := newEpoch(num)
+	e := s.newEpoch(num)
 	e.start(0)
 	if old != nil {
 		e.prev, e.prevEnd = old.num, old.next

@@ -5,16 +5,33 @@ package mesh
 import (
 	"time"
 
+	"streamer/internal/identity"
 	"streamer/internal/mono"
 	"streamer/internal/wire"
 )
 
 const epochsMax = 4
 
-// A manifest is a verified one with the bytes to forward.
+// A manifest is a verified one with the bytes to forward. Whoever keeps it, in one process maybe many nodes, refers to slots of
+// its own, so that a chunk costs a node one pointer.
 type manifest struct {
 	wire.Manifest
-	raw []byte
+	raw    []byte
+	named  slot                         // of its chunks whose data is not there
+	filled [wire.ManifestChunksMax]slot // of the others; what is there once stays as long as the manifest
+}
+
+// slotOf returns the slot of chunk i, with data or, when that is nil, without.
+func (m *manifest) slotOf(i uint32, data *[]byte) *slot {
+	if data == nil {
+		m.named.m = m
+		return &m.named
+	}
+	sl := &m.filled[i]
+	if sl.data == nil {
+		*sl = slot{m, data}
+	}
+	return sl
 }
 
 // chunkTime is when chunk i of m was recorded, in nanoseconds of the source's wall clock.
@@ -54,8 +71,11 @@ type epoch struct {
 	opened     mono.Time // when its first manifest came
 	num        uint32
 	base, next uint32
-	ring       []slot // length a power of two
-	unknown    int    // slots in [base, next) without a manifest
+	pages      []*page // ring, length a power of two; nil: nothing is known of its chunks
+	spare      *page   // empty
+	shelf      *Shelf
+	station    identity.StationID // for the shelf
+	unknown    int                // slots in [base, next) without a manifest
 	bytes      int
 	complete   uint32 // all chunks in [base, complete) are there
 
@@ -69,16 +89,24 @@ type epoch struct {
 	prev    uint32    // epoch that this one follows, 0 unknown
 	prevEnd uint32
 	placed  bool // base is settled
+
+	unknownSlot slot // always empty
 }
 
-func newEpoch(num uint32) *epoch { return &epoch{num: num, eventSeq: wire.NoEvent} }
+func (s *Station) newEpoch(num uint32) *epoch {
+	return &epoch{num: num, eventSeq: wire.NoEvent, shelf: s.cfg.Shelf, station: s.cfg.Station}
+}
 
-// at returns the slot of seq in the ring, nil outside [base, next).
+// at returns the slot of seq in the ring, nil outside [base, next). Nobody changes it; it is out of date after the next change of
+// the epoch.
 func (e *epoch) at(seq uint32) *slot {
 	if seq < e.base || seq >= e.next {
 		return nil
 	}
-	return &e.ring[seq&uint32(len(e.ring)-1)]
+	if pg := e.pages[seq/pageSlots&uint32(len(e.pages)-1)]; pg != nil && pg.slots[seq%pageSlots] != nil {
+		return pg.slots[seq%pageSlots]
+	}
+	return &e.unknownSlot
 }
 
 // find returns a slot of seq that has a manifest, wherever it is kept.
@@ -108,17 +136,7 @@ func (e *epoch) extend(next uint32) {
 	if next-e.base > windowSlotsMax {
 		e.dropTo(next - windowSlotsMax)
 	}
-	if need := int(next - e.base); need > len(e.ring) {
-		size := max(64, len(e.ring))
-		for size < need {
-			size *= 2
-		}
-		ring := make([]slot, size)
-		for seq := e.base; seq < e.next; seq++ {
-			ring[seq&uint32(size-1)] = *e.at(seq)
-		}
-		e.ring = ring
-	}
+	e.growPages(next)
 	e.unknown += int(next - e.next)
 	e.next = next
 }
@@ -133,9 +151,12 @@ func (e *epoch) dropTo(seq uint32) {
 		if sl.data != nil {
 			e.bytes -= len(*sl.data)
 		}
-		*sl = slot{}
+		if (e.base+1)%pageSlots == 0 {
+			e.dropPage(e.base)
+		}
 	}
 	if e.base < seq {
+		e.dropPage(e.base)
 		e.base, e.next = seq, seq
 	}
 	e.complete = max(e.complete, e.base)
@@ -170,7 +191,7 @@ func (e *epoch) name(m *manifest) bool {
 	for i := range m.N {
 		seq := m.First + uint32(i)
 		if sl := e.at(seq); sl != nil && sl.m == nil {
-			sl.m = m
+			e.put(seq, m.slotOf(uint32(i), nil))
 			e.unknown--
 			learned = true
 		}
@@ -200,8 +221,8 @@ func (e *epoch) growHead(n int) {
 // fill stores verified data of seq wherever the chunk is kept.
 func (e *epoch) fill(seq uint32, data *[]byte) {
 	if sl := e.at(seq); sl != nil && sl.m != nil {
-		sl.data = data
 		e.bytes += len(*data)
+		e.put(seq, sl.m.slotOf(seq-sl.m.First, data))
 	}
 	if int64(seq) < int64(len(e.head)) {
 		e.head[seq].data = data
