@@ -93,8 +93,14 @@ type epoch struct {
 	unknownSlot slot // always empty
 }
 
+// newEpoch makes an epoch without chunks. The source's pages are its own: it keeps manifests that it made, the others such as
+// they verified.
 func (s *Station) newEpoch(num uint32) *epoch {
-	return &epoch{num: num, eventSeq: wire.NoEvent, shelf: s.cfg.Shelf, station: s.cfg.Station}
+	e := &epoch{num: num, eventSeq: wire.NoEvent, station: s.cfg.Station}
+	if s.cfg.Role != Source {
+		e.shelf = s.cfg.Shelf
+	}
+	return e
 }
 
 // at returns the slot of seq in the ring, nil outside [base, next). Nobody changes it; it is out of date after the next change of
