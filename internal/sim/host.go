@@ -23,6 +23,7 @@ type core interface {
 	HandleDeadline(now mono.Time, out *node.Output)
 	Deadline() mono.Time
 	Status(now mono.Time) node.Status
+	AppendFeeds(dst []node.Feed) (feeds []node.Feed, hops int)
 }
 
 // A host is a machine with an address and a line, and the node that runs on it.

@@ -109,6 +109,9 @@ func (m *impostor) Deadline() mono.Time {
 // Status says nothing: nobody measures an impostor.
 func (m *impostor) Status(mono.Time) node.Status { return node.Status{Peers: len(m.peers)} }
 
+// AppendFeeds likewise.
+func (m *impostor) AppendFeeds(dst []node.Feed) (feeds []node.Feed, hops int) { return dst, -1 }
+
 func (m *impostor) lie(now mono.Time) {
 	if m.kind == HostileStorm {
 		m.tick = now.Add(impostorStorm)

@@ -14,24 +14,36 @@ import (
 
 // A sampler looks at all nodes at one moment: who feeds whom, how far from the source, whether anybody goes in circles.
 type sampler struct {
-	parents [][]node.PeerStatus // of each host; nil: none
-	fed     []uint16            // classes that come from the source by way of parents
-	mark    []int32             // walk that visited the host
+	feeders []feeder // of all hosts, in their order
+	from    []int32  // where those of each host begin, and behind the last host the end
+	fed     []uint16 // classes that come from the source by way of parents
+	mark    []int32  // walk that visited the host
 	walk    int32
+	scratch []node.Feed
 }
+
+// A feeder is a parent that is up.
+type feeder struct {
+	host    int32
+	classes uint16
+}
+
+// parents returns those of a host.
+func (s *sampler) parents(i int32) []feeder { return s.feeders[s.from[i]:s.from[i+1]] }
 
 // sample takes figures and looks for loops.
 func (w *World) sample() {
 	s := &w.sampler
-	if s.parents == nil {
-		s.parents = make([][]node.PeerStatus, len(w.hosts))
+	if s.from == nil {
+		s.from = make([]int32, len(w.hosts)+1)
 		s.fed = make([]uint16, len(w.hosts))
 		s.mark = make([]int32, len(w.hosts))
 	}
 	up := 0
+	s.feeders = s.feeders[:0]
 	for i := range w.hosts {
 		h := &w.hosts[i]
-		s.parents[i] = nil
+		s.from[i+1] = s.from[i]
 		s.fed[i] = 0
 		if !h.isUp() {
 			continue
@@ -40,35 +52,35 @@ func (w *World) sample() {
 			w.measure.classes[h.class].samples++
 			up++
 		}
-		status := h.node.Status(w.now)
-		for j := range status.Tuned {
-			t := &status.Tuned[j]
-			s.parents[i] = t.Parents
-			if h.index != sourceIndex && h.liar == nil && t.Hops > 0 {
-				w.measure.hop(t.Hops)
+		feeds, hops := h.node.AppendFeeds(s.scratch[:0])
+		for j := range feeds {
+			if from, ok := w.byID[feeds[j].NodeID]; ok {
+				s.feeders = append(s.feeders, feeder{from, feeds[j].Classes})
 			}
+		}
+		s.scratch, s.from[i+1] = feeds, int32(len(s.feeders))
+		if h.index != sourceIndex && h.liar == nil && hops > 0 {
+			w.measure.hop(hops)
 		}
 	}
 	if w.now%mono.Time(time.Second) == 0 {
 		w.measure.audience = append(w.measure.audience, up)
 	}
 	s.fed[sourceIndex] = 1<<wire.Classes - 1
-	s.spread(w)
+	s.spread()
 	s.loops(w)
 }
 
 // spread finds the classes that reach each host from the source.
-func (s *sampler) spread(w *World) {
+func (s *sampler) spread() {
 	for changed := true; changed; {
 		changed = false
-		for i := range w.hosts {
-			for _, p := range s.parents[i] {
-				from, up := w.byID[p.NodeID]
-				if !up || s.fed[i]|p.Classes&s.fed[from] == s.fed[i] {
-					continue
+		for i := range s.fed {
+			for _, p := range s.parents(int32(i)) {
+				if brings := p.classes & s.fed[p.host]; brings&^s.fed[i] != 0 {
+					s.fed[i] |= brings
+					changed = true
 				}
-				s.fed[i] |= p.Classes & s.fed[from]
-				changed = true
 			}
 		}
 	}
@@ -80,7 +92,7 @@ func (s *sampler) loops(w *World) {
 		h := &w.hosts[i]
 		var looping bool
 		for rest := s.unfed(int32(i)); rest != 0 && !looping; rest &= rest - 1 {
-			looping = s.returns(w, int32(i), 1<<bits.TrailingZeros16(rest))
+			looping = s.returns(int32(i), 1<<bits.TrailingZeros16(rest))
 		}
 		if !looping {
 			h.loops = 0
@@ -95,21 +107,21 @@ func (s *sampler) loops(w *World) {
 
 // unfed returns the classes that a host takes from parents and that do not come from the source.
 func (s *sampler) unfed(i int32) (classes uint16) {
-	for _, p := range s.parents[i] {
-		classes |= p.Classes
+	for _, p := range s.parents(i) {
+		classes |= p.classes
 	}
 	return classes &^ s.fed[i]
 }
 
 // returns reports whether following the parents of a class leads back to where it began.
-func (s *sampler) returns(w *World, start int32, class uint16) bool {
+func (s *sampler) returns(start int32, class uint16) bool {
 	s.walk++
 	for at := start; ; {
 		s.mark[at] = s.walk
 		next := int32(-1)
-		for _, p := range s.parents[at] {
-			if from, up := w.byID[p.NodeID]; up && p.Classes&class != 0 {
-				next = from
+		for _, p := range s.parents(at) {
+			if p.classes&class != 0 {
+				next = p.host
 				break
 			}
 		}

@@ -87,7 +87,7 @@ type Estimate struct {
 	spanAt mono.Time // when bytes[0] began
 
 	peers    []heard // at most peersMax
-	reports  bool // since the last review
+	reports  bool    // since the last review
 	heardAt  mono.Time
 	reviewAt mono.Time
 	hurts    int           // reviews in a row above the target
