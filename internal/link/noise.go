@@ -45,7 +45,7 @@ func (t *Table) newExchange(peer *identity.NodeID, id uint32) *noise.HandshakeSt
 
 // handshake makes the initiator when the peer is known, and else the responder.
 func (t *Table) handshake(cfg noise.Config, peer *identity.NodeID) *noise.HandshakeState {
-	cfg.CipherSuite = &suite{CipherSuite: suite25519, static: t.static}
+	cfg.CipherSuite = &suite{CipherSuite: suite25519, self: t.self, static: t.static, agreed: t.cfg.Agreed}
 	cfg.Random = t.cfg.Secrets
 	if peer != nil {
 		cfg.Initiator = true
@@ -65,7 +65,9 @@ var suite25519 = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noi
 // for each use, as the library does it, they cost as much again as what they are used for. The library gets names instead.
 type suite struct {
 	noise.CipherSuite
+	self, passing     identity.NodeID // public keys of the next two
 	static, ephemeral *ecdh.PrivateKey
+	agreed            *Agreed
 }
 
 // What the library knows of the secret keys: one byte.
@@ -79,7 +81,9 @@ func (s *suite) GenerateKeypair(random io.Reader) (noise.DHKey, error) {
 	var seed [identity.KeyBytes]byte
 	mustRead(random, seed[:])
 	s.ephemeral = privateKey(seed)
-	return noise.DHKey{Private: []byte{ephemeralKey}, Public: s.ephemeral.PublicKey().Bytes()}, nil
+	public := s.ephemeral.PublicKey().Bytes()
+	s.passing = identity.NodeID(public)
+	return noise.DHKey{Private: []byte{ephemeralKey}, Public: public}, nil
 }
 
 // DH computes with the key of that name. The error is for public keys of low order.
@@ -88,10 +92,19 @@ func (s *suite) DH(name, public []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, key := s.passing, s.ephemeral
 	if name[0] == staticKey {
-		return s.static.ECDH(peer)
+		own, key = s.self, s.static
 	}
-	return s.ephemeral.ECDH(peer)
+	pair := pairOf(own, identity.NodeID(public))
+	if secret := s.agreed.take(pair); secret != nil {
+		return secret, nil
+	}
+	secret, err := key.ECDH(peer)
+	if err == nil {
+		s.agreed.put(pair, secret)
+	}
+	return secret, err
 }
 
 func privateKey(seed [identity.KeyBytes]byte) *ecdh.PrivateKey {

@@ -40,6 +40,7 @@ type Config struct {
 	Rand    *rand.Rand // jitter, indexes, tokens of PING
 	Secrets io.Reader  // ephemeral keys, cookie secrets, nonces; must never fail
 
+	Agreed              *Agreed        // of a driver of many nodes; nil: this one is alone
 	LinksMax            int            // links, dials and half-open ones together; 0: 4,096; at most 32,768
 	HalfOpenMax         int            // handshakes that peers began; 0: 256; at most 16,384
 	HandshakesPerPrefix int            // that peers of one /24 or /48 begin in a second, and at once; 0: 20; < 0: any

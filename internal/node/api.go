@@ -24,7 +24,8 @@ type Config struct {
 	Secrets   io.Reader   // ephemeral keys, cookies; must never fail
 	UploadBPS int64       // hard cap on everything sent, bit/s of IP packets; 0 gives nothing; UploadAuto measures
 
-	Shelf  *mesh.Shelf // of a driver of many nodes; nil: this one is alone
+	Shelf  *mesh.Shelf  // of a driver of many nodes; nil: this one is alone
+	Agreed *link.Agreed // likewise
 	Reach  ReachConfig
 	Gossip *GossipConfig // nil: this node neither asks for hosts and stations nor answers
 

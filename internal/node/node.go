@@ -116,7 +116,7 @@ type ban struct {
 // New makes a node that carries nothing yet.
 func New(now mono.Time, cfg Config) *Node {
 	n := &Node{cfg: cfg, rand: rand.New(cfg.Rand), peers: map[link.ID]*peer{}}
-	n.links = link.NewTable(now, link.Config{Key: cfg.Key, Rand: n.rand, Secrets: cfg.Secrets,
+	n.links = link.NewTable(now, link.Config{Key: cfg.Key, Rand: n.rand, Secrets: cfg.Secrets, Agreed: cfg.Agreed,
 		LinksMax: cfg.LinksMax, HandshakesPerPrefix: cfg.HandshakesPerPrefix, PrefixExempt: cfg.PrefixExempt})
 	n.up.init(now, cfg.UploadBPS)
 	n.initDiscovery(now)

@@ -78,6 +78,7 @@ func (w *World) start(h *host) {
 		UploadBPS: h.group.UploadBPS,
 		Gossip:    w.gossips(life),
 		Shelf:     w.shelf,
+		Agreed:    w.agreed,
 		Reach:     node.ReachConfig{Carries: true},
 	}
 	h.id = cfg.Key.Public()

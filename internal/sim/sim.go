@@ -19,6 +19,7 @@ import (
 
 	"streamer/internal/codec"
 	"streamer/internal/identity"
+	"streamer/internal/link"
 	"streamer/internal/mesh"
 	"streamer/internal/mono"
 	"streamer/internal/node"
@@ -74,7 +75,8 @@ type World struct {
 	timers    uint64
 	manifests map[uint64][]byte // that honest nodes forwarded and that are right, by epoch and first chunk
 	scratch   []byte
-	shelf     *mesh.Shelf // what all nodes have verified
+	shelf     *mesh.Shelf  // what all nodes have verified
+	agreed    *link.Agreed // the secrets of their handshakes
 	heapStart uint64
 }
 
@@ -99,6 +101,7 @@ func New(s Scenario, o Options) (*World, error) {
 		byID:      make(map[identity.NodeID]int32, s.Nodes+1),
 		manifests: map[uint64][]byte{},
 		shelf:     &mesh.Shelf{},
+		agreed:    &link.Agreed{},
 		trace:     newTrace(o.Trace),
 		station:   identity.NewStationKey(seed32(newSource(o.Seed, streamStation, 0))),
 		epoch:     uint32(wallOrigin / 1000),
