@@ -85,6 +85,7 @@ func (c *crowd) figures() figures {
 	var hops []int
 	var lags []float64
 	looks, silences, heard := 0, 0, 0
+	rate := c.rate()
 	for _, r := range c.lives {
 		got, missing := r.last.Chunks.Received-r.base.Chunks.Received, r.last.Chunks.Missing-r.base.Chunks.Missing
 		received, f.Missing, f.Due = received+got, f.Missing+missing, f.Due+got+missing
@@ -93,16 +94,19 @@ func (c *crowd) figures() figures {
 		payload += r.last.Bytes.PayloadIn - r.base.Bytes.PayloadIn
 		hops, lags = append(hops, r.hops...), append(lags, r.lags...)
 		looks, silences = looks+r.looks, silences+r.silences
-		share := 1 - ratio(missing, got+missing)
-		switch {
-		case r.heard < 0 && r.alive() && time.Since(r.began) > startupGrace:
+		due, tuned := got+missing, c.tuned(r)
+		if r.heard < 0 && tuned > 0 {
 			f.Deaf++
-			share = 0
-		case got+missing == 0 && time.Since(r.began) < startupGrace || got+missing == 0 && !r.alive():
-			continue
-		case got+missing == 0:
-			share = 0
 		}
+		// One that is cut off does not know what it misses; what is on its way it will.
+		if owed := uint64(tuned.Seconds() * rate); due+uint64(owedSlack.Seconds()*rate) < owed {
+			f.Missing, f.Due = f.Missing+owed-due, f.Due+owed-due
+			missing, due = missing+owed-due, owed
+		}
+		if due == 0 {
+			continue
+		}
+		share := 1 - ratio(missing, due)
 		heard++
 		f.OnTime += share
 		f.Worst = min(f.Worst, share)
@@ -132,6 +136,36 @@ func (c *crowd) figures() figures {
 	}
 	f.Busy, f.Stolen = load(w.busy, busy())
 	return f
+}
+
+// owedSlack is how long chunks may be on their way before a node that has heard nothing of them is taken to miss them.
+const owedSlack = 6 * time.Second
+
+// rate is how many chunks the station has in a second, by the size of those that listeners got.
+func (c *crowd) rate() float64 {
+	var got, bytes uint64
+	for _, r := range c.lives {
+		got, bytes = got+r.last.Chunks.Received, bytes+r.last.Bytes.PayloadIn
+	}
+	if got == 0 {
+		return 1 // somebody is owed something
+	}
+	return float64(c.s.BitrateBPS) / 8 / (float64(bytes) / float64(got))
+}
+
+// tuned is for how long of the window a node should have heard the station.
+func (c *crowd) tuned(r *running) time.Duration {
+	from, to := r.began.Add(startupGrace), r.at
+	if r.alive() {
+		to = time.Now()
+	}
+	if r.heard >= 0 {
+		from = r.began.Add(r.heard)
+	}
+	if from.Before(c.window.from) {
+		from = c.window.from
+	}
+	return max(0, to.Sub(from))
 }
 
 // groups are the figures of each group; what all have sent is added to sent.

@@ -31,6 +31,7 @@ type crowd struct {
 	seats  []*seat
 	random *rand.Rand // of who goes
 	began  time.Time  // of the scenario
+	struck int        // faults so far
 
 	mu      sync.Mutex
 	lives   []*running // all listeners so far
@@ -38,6 +39,7 @@ type crowd struct {
 	refills []refill
 	watches sync.WaitGroup // children whose parent went
 	window  window
+	past    past
 	stop    chan struct{}
 	stopped chan struct{}
 }

@@ -15,6 +15,7 @@ import (
 const (
 	samplePeriod  = 100 * time.Millisecond
 	samplesToFull = 10
+	seriesPeriod  = 50 // of samples: every 5 s a line in the test's log
 	sampleWorkers = 6
 	startupGrace  = 8 * time.Second // for a newcomer, before silence is silence
 )
@@ -68,6 +69,9 @@ func (c *crowd) sample() {
 		wg.Wait()
 		if full {
 			c.looked()
+		}
+		if i%seriesPeriod == 0 {
+			c.series()
 		}
 	}
 }
@@ -134,6 +138,37 @@ func (c *crowd) looked() {
 	case c.window.near.IsZero():
 		c.window.near = time.Now()
 	}
+}
+
+// series writes down how the crowd is now, and what it missed since the last time.
+func (c *crowd) series() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, up, silent, missing := time.Now(), 0, 0, uint64(0)
+	var lags []float64
+	for _, r := range c.lives {
+		missing += r.last.Chunks.Missing
+		if r.alive() && r.heard >= 0 {
+			up++
+			lags = append(lags, r.last.LagMS)
+			if r.last.BufferMS == 0 {
+				silent++
+			}
+		}
+	}
+	work, stolen := load(c.past.busy, busy())
+	sent := c.source.host.Sent().Bytes
+	c.t.Logf("%5.1f s: %d hear, %d silent, %d missed, lag %.0f p50 %.0f most, source sends %.2f streams to %d; cores %.0f %% busy %.0f %% stolen",
+		now.Sub(c.began).Seconds(), up, silent, int64(missing-c.past.missing), at(lags, 500), at(lags, 1000),
+		float64(sent-c.past.sent)*8/float64(c.s.BitrateBPS)/now.Sub(c.past.at).Seconds(), len(c.source.last.Children), 100*work, 100*stolen)
+	c.past = past{at: now, missing: missing, sent: sent, busy: busy()}
+}
+
+// past is what the last line of the series was about.
+type past struct {
+	at            time.Time
+	missing, sent uint64
+	busy          [3]uint64
 }
 
 // nearHops is what counts as near the source: fed by one that it feeds.
