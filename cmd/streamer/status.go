@@ -76,19 +76,15 @@ func printTuned(w io.Writer, st daemon.TunedStatus) error {
 		fmt.Fprintf(t, "  audio\t%s, %s\n", st.Codec, bitRate(st.BitrateBPS))
 	}
 	fmt.Fprintf(t, "  place\t%s\n", place(st))
+	fmt.Fprintf(t, "  standing\t%s\n", standing(&st))
 	fmt.Fprintf(t, "  chunks\t%d received, %d of them repaired, %d missing, %d twice\n",
 		st.Chunks.Received, st.Chunks.Repaired, st.Chunks.Missing, st.Chunks.Duplicate)
 	fmt.Fprintf(t, "  bytes\t%s of audio in; on the wire %s in, %s out\n",
 		byteCount(st.Bytes.PayloadIn), byteCount(st.Bytes.WireIn), byteCount(st.Bytes.WireOut))
-	for _, side := range []struct {
-		name  string
-		peers []daemon.NeighborStatus
-	}{{"fed by", st.Parents}, {"feeds", st.Children}} {
-		for _, n := range side.peers {
-			fmt.Fprintf(t, "  %s\t%s at %s, %d of 16 classes, %d ms\n", side.name, short(n.NodeID), n.Addr, len(n.Classes), n.RTTMS)
-		}
+	if err := t.Flush(); err != nil {
+		return err
 	}
-	return t.Flush()
+	return printForest(w, &st)
 }
 
 // place says how far from the source a station's node is, and how much it has in hand.

@@ -36,7 +36,9 @@ func (b *backend) Snapshot(ctx context.Context) (web.Snapshot, error) {
 		Portmap: b.d.ports.status(),
 	}
 	var listed []gossip.StationInfo
-	err := b.d.loop.ask(ctx, func(n *node.Node, now mono.Time) { snap.Node, listed = n.Status(now), n.Stations(now) })
+	err := b.d.loop.ask(ctx, func(n *node.Node, now mono.Time) {
+		snap.Node, snap.Pictures, listed = n.Status(now), n.Pictures(now), n.Stations(now)
+	})
 	if err != nil {
 		return web.Snapshot{}, err
 	}

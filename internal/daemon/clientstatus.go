@@ -80,17 +80,49 @@ type TunedStatus struct {
 		WireIn    uint64 `json:"wire_in"`
 		WireOut   uint64 `json:"wire_out"`
 	} `json:"bytes"`
-	Parents  []NeighborStatus `json:"parents"`
-	Children []NeighborStatus `json:"children"`
+	Parents  []ParentStatus `json:"parents"`
+	Children []ChildStatus  `json:"children"`
+	Position struct {
+		Standing    string       `json:"standing"`
+		Classes     []ClassPlace `json:"classes"`
+		GiveBPS     int64        `json:"give_bps"`
+		SpareBPS    int64        `json:"spare_bps"`
+		RoomClasses int          `json:"room_classes"`
+	} `json:"position"`
 }
 
-// NeighborStatus is a parent or a child.
+// NeighborStatus is what a parent and a child have in common.
 type NeighborStatus struct {
-	NodeID  string `json:"node_id"`
-	Addr    string `json:"addr"`
-	Classes []int  `json:"classes"`
-	RTTMS   int64  `json:"rtt_ms"`
-	LAN     bool   `json:"lan"`
+	NodeID    string `json:"node_id"`
+	Addr      string `json:"addr"`
+	Classes   []int  `json:"classes"`
+	Manifests bool   `json:"manifests"`
+	RTTMS     int64  `json:"rtt_ms"`
+	LAN       bool   `json:"lan"`
+}
+
+// ParentStatus is how the stream comes from one parent.
+type ParentStatus struct {
+	NeighborStatus
+
+	Hops      *int     `json:"hops"`
+	LagMS     *int64   `json:"lag_ms"`
+	Ancestors []string `json:"ancestors"`
+}
+
+// ChildStatus is what goes to one child.
+type ChildStatus struct {
+	NeighborStatus
+
+	UploadBPS int64 `json:"upload_bps"`
+	Leaf      bool  `json:"leaf"`
+}
+
+// ClassPlace is the node's place in the tree of one class.
+type ClassPlace struct {
+	Parent   *string `json:"parent"`
+	Hops     *int    `json:"hops"`
+	Children int     `json:"children"`
 }
 
 // StationInfo is one entry of /api/v1/stations.

@@ -280,3 +280,28 @@ type PeerStatus struct {
 	RTT     time.Duration
 	LAN     bool
 }
+
+// A Picture is where a node sits in the forest of one station, for people. Parents and Children are those of StationStatus, in the
+// same order.
+type Picture struct {
+	Classes  [wire.Classes]ClassPlace
+	Parents  []ParentPlace
+	Children []mesh.ChildPlace
+	GiveBPS  int64 // upload that subscriptions of all stations together may take, bit/s of IP packets
+	SpareBPS int64 // of it, what none has taken
+	Room     int   // classes that a newcomer would get
+}
+
+// A ClassPlace is a node's place in the tree of one class.
+type ClassPlace struct {
+	Parent   identity.NodeID // zero: nobody brings it, or this is the source
+	Hops     int             // to the source; -1 unknown
+	Children int
+}
+
+// A ParentPlace is how the stream comes from one parent. Above are the parent's ancestors, as the parent says, as the first
+// AncestorChars characters of their ids; where there is one way only, the source is the first.
+type ParentPlace struct {
+	mesh.ParentPlace
+	Above []string
+}

@@ -3,6 +3,7 @@
 package node
 
 import (
+	"streamer/internal/identity"
 	"streamer/internal/link"
 	"streamer/internal/mesh"
 	"streamer/internal/mono"
@@ -67,4 +68,37 @@ func (n *Node) stationStatus(now mono.Time, s *station) StationStatus {
 func (n *Node) peerStatus(p mesh.Neighbour) PeerStatus {
 	info, _ := n.links.Peer(link.ID(p.Peer))
 	return PeerStatus{NodeID: info.NodeID, Addr: info.Addr, Classes: p.Classes, RTT: info.RTT, LAN: n.Near(p.Peer)}
+}
+
+// AncestorChars is how much of an ancestor's id is known: of the 4 bytes that a PATH has, 30 bits are whole characters.
+const AncestorChars = 6
+
+// Pictures returns where the node sits in the forests of the stations in Status.Tuned, in the same order.
+func (n *Node) Pictures(now mono.Time) []Picture {
+	all := make([]Picture, 0, len(n.stations))
+	for _, s := range n.stations {
+		all = append(all, n.picture(s.Picture(now)))
+	}
+	return all
+}
+
+func (n *Node) picture(m mesh.Picture) Picture {
+	p := Picture{Children: m.Children, GiveBPS: m.GiveBPS, SpareBPS: m.SpareBPS, Room: m.Room}
+	for c, place := range m.Classes {
+		p.Classes[c] = ClassPlace{Hops: place.Hops, Children: place.Children}
+		if place.Parent != 0 {
+			info, _ := n.links.Peer(link.ID(place.Parent))
+			p.Classes[c].Parent = info.NodeID
+		}
+	}
+	for _, parent := range m.Parents {
+		place := ParentPlace{ParentPlace: parent, Above: []string{}}
+		for _, id := range parent.Above {
+			whole := identity.NodeID{}
+			copy(whole[:], id[:])
+			place.Above = append(place.Above, whole.String()[:AncestorChars])
+		}
+		p.Parents = append(p.Parents, place)
+	}
+	return p
 }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"streamer/internal/codec"
+	"streamer/internal/identity"
 	"streamer/internal/mono"
+	"streamer/internal/node"
 )
 
 // EventQueue is a queue of events that carry a number.
@@ -136,4 +138,18 @@ func Replacements(c Churn, seed uint64, hosts int, within time.Duration) (n int)
 		}
 	}
 	return n
+}
+
+// Pictures calls look with where each host's node says that it sits, and with what its status says of its parents and children.
+func (w *World) Pictures(look func(id identity.NodeID, s node.StationStatus, p node.Picture)) {
+	for i := range w.hosts {
+		n, ok := w.hosts[i].node.(*node.Node)
+		if !ok {
+			continue
+		}
+		status, pictures := n.Status(w.now).Tuned, n.Pictures(w.now)
+		for j := range status {
+			look(w.hosts[i].id, status[j], pictures[j])
+		}
+	}
 }

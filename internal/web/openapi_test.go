@@ -122,7 +122,8 @@ func TestDescriptionOfAnswers(t *testing.T) {
 			t.Error(wrong)
 		}
 	}
-	for _, used := range []string{"NAT", "Portmap", "PortmapState", "Upload", "UploadTest", "Hosts", "Tuned", "Chunks", "Bytes", "Peer", "TuneRequest"} {
+	for _, used := range []string{"NAT", "Portmap", "PortmapState", "Upload", "UploadTest", "Hosts", "Tuned", "Chunks", "Bytes", "Parent", "Child",
+		"Position", "ClassPlace", "TuneRequest"} {
 		answers[used] = answers["Status"]
 	}
 	if got, want := keys(api.Components.Schemas), keys(answers); !slices.Equal(got, want) {

@@ -87,20 +87,21 @@ type hostsJSON struct {
 }
 
 type tunedJSON struct {
-	ID       string     `json:"id"`
-	Name     string     `json:"name"`
-	Role     string     `json:"role"`
-	Online   bool       `json:"online"`
-	Codec    string     `json:"codec"`
-	Bitrate  int64      `json:"bitrate_bps"`
-	Title    string     `json:"title"`
-	Hops     *int       `json:"hops"`
-	Buffer   int64      `json:"buffer_ms"`
-	Lag      *int64     `json:"lag_ms"`
-	Chunks   chunksJSON `json:"chunks"`
-	Bytes    bytesJSON  `json:"bytes"`
-	Parents  []peerJSON `json:"parents"`
-	Children []peerJSON `json:"children"`
+	ID       string       `json:"id"`
+	Name     string       `json:"name"`
+	Role     string       `json:"role"`
+	Online   bool         `json:"online"`
+	Codec    string       `json:"codec"`
+	Bitrate  int64        `json:"bitrate_bps"`
+	Title    string       `json:"title"`
+	Hops     *int         `json:"hops"`
+	Buffer   int64        `json:"buffer_ms"`
+	Lag      *int64       `json:"lag_ms"`
+	Chunks   chunksJSON   `json:"chunks"`
+	Bytes    bytesJSON    `json:"bytes"`
+	Parents  []parentJSON `json:"parents"`
+	Children []childJSON  `json:"children"`
+	Position positionJSON `json:"position"`
 }
 
 type chunksJSON struct {
@@ -114,14 +115,6 @@ type bytesJSON struct {
 	PayloadIn uint64 `json:"payload_in"`
 	WireIn    uint64 `json:"wire_in"`
 	WireOut   uint64 `json:"wire_out"`
-}
-
-type peerJSON struct {
-	NodeID  string `json:"node_id"`
-	Addr    string `json:"addr"`
-	Classes []int  `json:"classes"`
-	RTT     int64  `json:"rtt_ms"`
-	LAN     bool   `json:"lan"`
 }
 
 type stationJSON struct {
@@ -162,8 +155,8 @@ func newStatus(s Snapshot) statusJSON {
 	for _, st := range s.Stations {
 		about[st.ID] = st
 	}
-	for _, t := range s.Node.Tuned {
-		j.Tuned = append(j.Tuned, newTuned(t, about[t.ID]))
+	for i, t := range s.Node.Tuned {
+		j.Tuned = append(j.Tuned, newTuned(t, &s.Pictures[i], about[t.ID]))
 	}
 	return j
 }
@@ -201,14 +194,14 @@ func newPortmap(p PortmapState) portmapStateJSON {
 	return j
 }
 
-func newTuned(t node.StationStatus, about Station) tunedJSON {
+func newTuned(t node.StationStatus, pic *node.Picture, about Station) tunedJSON {
 	j := tunedJSON{
 		ID: t.ID.String(), Name: about.Name, Role: roleName(t.Role), Online: t.OnAir && !t.Ended,
 		Codec: about.Codec, Bitrate: cmp.Or(t.BitrateBPS, about.BitrateBPS), Title: about.Title,
 		Buffer:  t.Buffer.Milliseconds(),
 		Chunks:  chunksJSON(t.Chunks),
 		Bytes:   bytesJSON(t.Bytes),
-		Parents: newPeers(t.Parents), Children: newPeers(t.Children),
+		Parents: newParents(t.Parents, pic), Children: newChildren(t.Children, pic), Position: newPosition(t, pic),
 	}
 	if t.Hops >= 0 {
 		j.Hops = &t.Hops
@@ -218,23 +211,6 @@ func newTuned(t node.StationStatus, about Station) tunedJSON {
 		j.Lag = &lag
 	}
 	return j
-}
-
-func newPeers(peers []node.PeerStatus) []peerJSON {
-	list := make([]peerJSON, 0, len(peers))
-	for _, p := range peers {
-		j := peerJSON{NodeID: p.NodeID.String(), Classes: []int{}, RTT: p.RTT.Milliseconds(), LAN: p.LAN}
-		if p.Addr.IsValid() {
-			j.Addr = p.Addr.String()
-		}
-		for class := range 16 {
-			if p.Classes&(1<<class) != 0 {
-				j.Classes = append(j.Classes, class)
-			}
-		}
-		list = append(list, j)
-	}
-	return list
 }
 
 func newStations(s Snapshot) []stationJSON {

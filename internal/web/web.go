@@ -57,7 +57,8 @@ type Snapshot struct {
 	HostsKnown int
 	HostsAlive int // of them, answering
 	Node       node.Status
-	Stations   []Station // all that are known; every one in Node.Tuned is among them
+	Pictures   []node.Picture // of Node.Tuned, in the same order
+	Stations   []Station      // all that are known; every one in Node.Tuned is among them
 	Players    Players
 	Socket     Socket
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -22,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"streamer/internal/identity"
+	"streamer/internal/mesh"
 	"streamer/internal/node"
 	"streamer/internal/reach"
 	"streamer/internal/web"
@@ -96,6 +98,7 @@ func snapshot() web.Snapshot {
 				Parents: []node.PeerStatus{peer}, Children: []node.PeerStatus{peer, peer},
 			}},
 		},
+		Pictures: []node.Picture{picture(peer.NodeID)},
 		Stations: []web.Station{{
 			ID: stationID, Name: `<script>alert(1)</script>`, Genre: "rock", Description: `"d"`, URL: "javascript:alert(1)",
 			Codec: "mp3", Title: "</script>&\u2028", BitrateBPS: 128_000, Listeners: 3, Audience: 40, Online: true, LastAlive: 5 * time.Second,
@@ -103,6 +106,20 @@ func snapshot() web.Snapshot {
 		}},
 		Players: web.Players{Players: 1, Served: 2, Slow: 3, Refused: 4, Bytes: 5},
 	}
+}
+
+// picture is a place below one parent, which brings every class but the last.
+func picture(parent identity.NodeID) node.Picture {
+	p := node.Picture{
+		Parents:  []node.ParentPlace{{ParentPlace: mesh.ParentPlace{Manifests: true, Hops: 1, Lag: 210 * time.Millisecond}, Above: []string{"abcdef"}}},
+		Children: []mesh.ChildPlace{{BPS: 46_000}, {Manifests: true, BPS: 46_000, Leaf: true}},
+		GiveBPS:  1_600_000, SpareBPS: 1_508_000, Room: 16,
+	}
+	for c := range p.Classes {
+		p.Classes[c] = node.ClassPlace{Parent: parent, Hops: 2, Children: c % 3}
+	}
+	p.Classes[15] = node.ClassPlace{Hops: -1}
+	return p
 }
 
 type site struct {
@@ -189,7 +206,11 @@ func TestStatus(t *testing.T) {
 	a := s.ask(t, "GET", "/api/v1/status", "")
 	got := decode(t, text(t, a))
 	node3, node2 := identity.NewNodeKey([32]byte{3}).Public().String(), identity.NewNodeKey([32]byte{2}).Public().String()
-	peer := `{"node_id":"` + node2 + `","addr":"[2001:db8::1]:8466","classes":[0,5,10,15],"rtt_ms":40,"lan":true}`
+	peer := `{"node_id":"` + node2 + `","addr":"[2001:db8::1]:8466","classes":[0,5,10,15],"rtt_ms":40,"lan":true,`
+	place := func(children int) string {
+		return fmt.Sprintf(`{"parent":"%s","hops":2,"children":%d}`, node2, children)
+	}
+	three := place(0) + "," + place(1) + "," + place(2) + ","
 	want := decode(t, `{"version":"1.2.3","node_id":"`+node3+`","udp_port":8466,"uptime_s":90,"reachability":"public",
 		"nat":{"mapping":"endpoint-independent","filtering":"address-dependent","outside_ipv4":"192.0.2.1:8466","outside_ipv6":null,
 		"port_kept":true,"port_step":0,"carrier_grade":false,"proxies":0,"clients":2,
@@ -202,7 +223,11 @@ func TestStatus(t *testing.T) {
 		"tuned":[{"id":"`+stationID.String()+`","name":"<script>alert(1)</script>","role":"listener","online":true,"codec":"mp3",
 		"bitrate_bps":128000,"title":"</script>&\u2028","hops":2,"buffer_ms":3500,"lag_ms":420,
 		"chunks":{"received":10,"repaired":1,"missing":2,"duplicate":3},
-		"bytes":{"payload_in":11200,"wire_in":13000,"wire_out":26000},"parents":[`+peer+`],"children":[`+peer+`,`+peer+`]}]}`)
+		"bytes":{"payload_in":11200,"wire_in":13000,"wire_out":26000},
+		"parents":[`+peer+`"manifests":true,"hops":1,"lag_ms":210,"ancestors":["abcdef"]}],
+		"children":[`+peer+`"manifests":false,"upload_bps":46000,"leaf":false},`+peer+`"manifests":true,"upload_bps":46000,"leaf":true}],
+		"position":{"standing":"relay","give_bps":1600000,"spare_bps":1508000,"room_classes":16,
+		"classes":[`+strings.Repeat(three, 5)+`{"parent":null,"hops":null,"children":0}]}}]}`)
 	if a.code != 200 || !jsonEqual(got, want) {
 		t.Errorf("got %d %v, want %v", a.code, got, want)
 	}
