@@ -32,8 +32,8 @@ type pings struct {
 	left uint8     // of startPings
 	at   uint8     // where in out the next one goes
 	out  [pingsOutMax]struct {
-		token uint32
 		sent  mono.Time
+		token uint32
 		open  bool // not yet answered
 	}
 }

@@ -184,7 +184,7 @@ func (r *Reach) handleIntroduce(now mono.Time, p *peer, m wire.Introduce, out *O
 	t := r.byNode[m.Target]
 	switch {
 	case t == nil || t == p || !r.shownTo(t, p).IsValid():
-	case !r.again(p, t, m.Token) && !share(now, &p.introduce, askerBurst, askerEvery, &r.all):
+	case !r.again(p, t, m.Token) && !share(now, &p.limit().introduce, askerBurst, askerEvery, &r.all):
 		answer.Status = wire.IntroductionRefused
 		r.counts.Refused++
 	default:
@@ -254,8 +254,8 @@ func (r *Reach) handleIntroduced(now mono.Time, p *peer, m wire.Introduced, out 
 		if r.openingsTo(m.Addr.Addr()) >= openingsHere {
 			return
 		}
-		if p.proxy && !p.opens.take(now, introducerBurst, introducerEvery) ||
-			!p.proxy && !share(now, &p.opens, introducerBurst, introducerEvery, &r.openAll) {
+		if p.proxy && !p.limit().opens.take(now, introducerBurst, introducerEvery) ||
+			!p.proxy && !share(now, &p.limit().opens, introducerBurst, introducerEvery, &r.openAll) {
 			return // liars elsewhere do not keep proxies from their work
 		}
 		if len(r.openings) >= openingsMax {

@@ -255,7 +255,7 @@ func (r *Reach) handleWait(now mono.Time, p *peer, m wire.Wait) {
 	if !global(plain(p.addr)) || slices.ContainsFunc(r.waits, func(w wait) bool { return w.by == p.id && w.token == m.Token }) {
 		return
 	}
-	if !p.waits.take(now, waitsBurst, waitsEvery) {
+	if !p.limit().waits.take(now, waitsBurst, waitsEvery) {
 		return
 	}
 	r.waits = slices.DeleteFunc(r.waits, func(w wait) bool { return w.by == p.id })

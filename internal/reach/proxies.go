@@ -247,7 +247,7 @@ func (r *Reach) probe(now mono.Time, out *Output) {
 // handleProbeMe sends a PUNCH from the second port, and has a peer in another network send one; to the address where this node sees
 // the peer, whatever port it would like.
 func (r *Reach) handleProbeMe(now mono.Time, p *peer, m wire.ProbeMe, out *Output) {
-	if !p.probes.take(now, probesBurst, probesEvery) || local(p.addr.Addr()) {
+	if !p.limit().probes.take(now, probesBurst, probesEvery) || local(p.addr.Addr()) {
 		return
 	}
 	at := p.addr
@@ -273,7 +273,7 @@ func (r *Reach) handleProbeMe(now mono.Time, p *peer, m wire.ProbeMe, out *Outpu
 
 // handleProbe sends one PUNCH for a peer: nobody can have this node send more than a few small datagrams anywhere.
 func (r *Reach) handleProbe(now mono.Time, p *peer, m wire.Probe, out *Output) {
-	if !p.probes.take(now, probesBurst, probesEvery) || local(m.Addr.Addr()) || !r.openAll.take(now, allBurst, allEvery) {
+	if !p.limit().probes.take(now, probesBurst, probesEvery) || local(m.Addr.Addr()) || !r.openAll.take(now, allBurst, allEvery) {
 		return
 	}
 	r.counts.PunchesSent++

@@ -95,20 +95,34 @@ type peer struct {
 	told    bool  // it has acknowledged said
 	seen    uint8 // Seq of its last STANDING; 0 none
 
-	asked     mono.Time // when this node asked it to be its proxy; 0 never
-	proxy     bool      // it is
-	refused   bool
-	client    bool      // this node is its proxy
-	carries   bool      // it would relay a station
-	carryAt   mono.Time // when it was asked to; 0 never
-	carrier   bool      // or said so before
-	full      mono.Time // it refused to, lately: until when it is not asked
-	carried   []wire.StationTag
-	hold      mono.Time // until when the link may serve
-	introduce limit     // introductions that it asks for
-	opens     limit     // that it makes with this node as the target
+	asked   mono.Time // when this node asked it to be its proxy; 0 never
+	proxy   bool      // it is
+	refused bool
+	client  bool      // this node is its proxy
+	carries bool      // it would relay a station
+	carryAt mono.Time // when it was asked to; 0 never
+	carrier bool      // or said so before
+	full    mono.Time // it refused to, lately: until when it is not asked
+	carried []wire.StationTag
+	hold    mono.Time // until when the link may serve
+	limits  *limits   // nil: nothing was taken of them
+}
+
+// limits are of one peer.
+type limits struct {
+	introduce limit // introductions that it asks for
+	opens     limit // that it makes with this node as the target
 	probes    limit
 	waits     limit
+}
+
+// limit returns the limits, and makes them when they are asked for first.
+func (p *peer) limit() *limits {
+	if p.limits == nil {
+		p.limits = &limits{introduce: limit{left: askerBurst}, opens: limit{left: introducerBurst}, probes: limit{left: probesBurst},
+			waits: limit{left: waitsBurst}}
+	}
+	return p.limits
 }
 
 // keep reports whether the peer is, or has been asked to be, a proxy of this node.
@@ -166,8 +180,7 @@ func (r *Reach) PeerUp(now mono.Time, id PeerID, node identity.NodeID, addr neti
 	if r.byID[id] != nil {
 		return
 	}
-	p := &peer{id: id, up: now, node: node, addr: addr, introduce: limit{left: askerBurst}, opens: limit{left: introducerBurst},
-		probes: limit{left: probesBurst}, waits: limit{left: waitsBurst}}
+	p := &peer{id: id, up: now, node: node, addr: addr}
 	r.peers = append(r.peers, p)
 	r.byID[id], r.byNode[node] = p, p
 	if r.wanted.met(p) {
