@@ -124,12 +124,15 @@ func TestCompare(t *testing.T) {
 			if n := number(t, "LAB_CROWD_INDEX", 0); n > 0 {
 				f.ResourceIndex = float64(n) / 100
 			}
-			r := simulate(t, f, nodes, seed)
+			runs := []sim.Result{simulate(t, f, nodes, seed)}
+			for other := range uint64(simSeeds) {
+				runs = append(runs, simulate(t, f, nodes, seed+1+other))
+			}
 			c := newCrowd(t, scenario(t, f, nodes), seed, false)
 			l := c.play()
 			t.Log(l.String())
 			c.report()
-			table := compared(&r, &l)
+			table := compared(runs, &l)
 			t.Log("\n" + table)
 			fmt.Fprintf(&text, "\n### %s: %s\n\n%s", name, f.About, table)
 		})
@@ -142,35 +145,48 @@ What differs by itself. A chunk is on time in the simulator when it came within 
 3 s after its release, as the node itself counts. Lag in the simulator is that of each chunk; in the lab it is the age, when
 somebody looks, of the newest chunk that is there with all before it, and so more by the time between chunks and by what the
 broadcaster's file reader hands over at once. The start in the lab contains that of the process, and is known to 100 ms. Refill in
-both is how much of the buffer the loss of a parent cost at the worst; in the lab buffers are looked at ten times a second and move by a
+both is how much of the buffer the loss of a parent cost at the worst; in the lab buffers are looked at five times a second and move by a
 chunk's length by themselves.
 `
 
-// compared is a table of the figures of both.
-func compared(r *sim.Result, l *figures) string {
+// simSeeds is how many more runs of the simulator there are, with the next seeds: how far apart runs are by themselves.
+const simSeeds = 8
+
+// compared is a table of the figures of the simulator, the first of them with the lab's seed, and of the lab.
+func compared(runs []sim.Result, l *figures) string {
 	var b strings.Builder
-	b.WriteString("| | Simulator | Lab |\n|---|---|---|\n")
-	row := func(what, format string, sim, lab []any) {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", what, fmt.Sprintf(format, sim...), fmt.Sprintf(format, lab...))
-	}
-	type v = []any
-	row("chunks on time, mean, worst", "%.2f %%, %.2f %%", v{100 * r.OnTimeMean, 100 * r.OnTimeP1}, v{100 * l.OnTime, 100 * l.Worst})
-	row("chunks missing or late", "%d", v{r.Missing + r.Late}, v{l.Missing})
-	row("hops, p50, p99", "%d, %d", v{r.HopsP50, r.HopsP99}, v{l.Hops50, l.Hops99})
-	row("lag, p50, p99, ms", "%d, %d", v{r.LagP50MS, r.LagP99MS}, v{int(l.Lag50), int(l.Lag99)})
-	row("startup, p50, p95, ms", "%.0f, %.0f", v{r.StartupP50MS, r.StartupP95MS}, v{millis(at(l.Startup, 500)), millis(at(l.Startup, 950))})
-	if r.Refills+len(l.Cost) > 0 {
-		row("children that lost a parent", "%d", v{r.Refills}, v{len(l.Cost)})
-		row("refill, p50, p95, ms of the buffer", "%.0f, %.0f", v{r.RefillP50MS, r.RefillP95MS}, v{millis(at(l.Cost, 500)), millis(at(l.Cost, 950))})
-	}
-	row("source sends, streams", "%.2f", v{r.SourceEgress}, v{l.Egress})
-	row("overhead", "%.1f %%", v{100 * r.Overhead}, v{100 * l.Overhead})
-	row("duplicates, repaired", "%.2f %%, %.2f %%", v{100 * r.Duplicates, 100 * r.Repaired}, v{100 * l.Duplicates, 100 * l.Repaired})
-	for i, g := range l.Groups {
-		if i < len(r.Classes) {
-			row(fmt.Sprintf("%s: sent by each of %d, of %d kbit/s", g.Name, g.Hosts, g.UploadBPS/1000), "%.0f", v{r.Classes[i].SentBPS / 1000}, v{g.SentBPS / 1000})
+	fmt.Fprintf(&b, "| | Simulator, same seed | Simulator, %d seeds: least, median, most | Lab |\n|---|---|---|---|\n", len(runs))
+	row := func(what, format string, of func(r *sim.Result) float64, lab float64) {
+		var all []float64
+		for i := range runs {
+			all = append(all, of(&runs[i]))
 		}
+		fmt.Fprintf(&b, "| %s | "+format+" | "+format+", "+format+", "+format+" | "+format+" |\n", what, all[0], at(all, 0), at(all, 500), at(all, 1000), lab)
 	}
+	type r = *sim.Result
+	row("chunks on time, mean, %", "%.2f", func(r r) float64 { return 100 * r.OnTimeMean }, 100*l.OnTime)
+	row("of the worst listener, %", "%.2f", func(r r) float64 { return 100 * r.OnTimeP1 }, 100*l.Worst)
+	row("chunks missing or late", "%.0f", func(r r) float64 { return float64(r.Missing + r.Late) }, float64(l.Missing))
+	row("hops, p50", "%.0f", func(r r) float64 { return float64(r.HopsP50) }, float64(l.Hops50))
+	row("hops, p99", "%.0f", func(r r) float64 { return float64(r.HopsP99) }, float64(l.Hops99))
+	row("lag, p50, ms", "%.0f", func(r r) float64 { return float64(r.LagP50MS) }, l.Lag50)
+	row("lag, p99, ms", "%.0f", func(r r) float64 { return float64(r.LagP99MS) }, l.Lag99)
+	row("startup, p50, ms", "%.0f", func(r r) float64 { return r.StartupP50MS }, millis(at(l.Startup, 500)))
+	row("startup, p95, ms", "%.0f", func(r r) float64 { return r.StartupP95MS }, millis(at(l.Startup, 950)))
+	if runs[0].Refills+len(l.Cost) > 0 {
+		row("children that lost a parent", "%.0f", func(r r) float64 { return float64(r.Refills) }, float64(len(l.Cost)))
+		row("refill, p50, ms of the buffer", "%.0f", func(r r) float64 { return r.RefillP50MS }, millis(at(l.Cost, 500)))
+		row("refill, p95, ms of the buffer", "%.0f", func(r r) float64 { return r.RefillP95MS }, millis(at(l.Cost, 950)))
+	}
+	row("source sends, streams", "%.2f", func(r r) float64 { return r.SourceEgress }, l.Egress)
+	row("overhead, %", "%.1f", func(r r) float64 { return 100 * r.Overhead }, 100*l.Overhead)
+	row("duplicates, %", "%.2f", func(r r) float64 { return 100 * r.Duplicates }, 100*l.Duplicates)
+	row("repaired, %", "%.2f", func(r r) float64 { return 100 * r.Repaired }, 100*l.Repaired)
+	for i, g := range l.Groups {
+		row(fmt.Sprintf("%s: kbit/s sent by each of %d, of %d", g.Name, g.Hosts, g.UploadBPS/1000), "%.0f",
+			func(r r) float64 { return r.Classes[i].SentBPS / 1000 }, g.SentBPS/1000)
+	}
+	fmt.Fprintf(&b, "\nOf the machine's cores %.0f %% were busy, with other work too, and %.0f %% taken by its other guests.\n", 100*l.Busy, 100*l.Stolen)
 	return b.String()
 }
 

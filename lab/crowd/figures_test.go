@@ -30,6 +30,7 @@ type figures struct {
 	Lives         int
 	OnTime, Worst float64 // share of chunks that were there in time: of the mean listener, of the worst
 	Due, Missing  uint64
+	Newcomers     uint64  // chunks missing of those who came in the window
 	Silent        float64 // share of looks that found a listener without audio ahead
 	Deaf          int     // listeners that never heard anything
 	Hops50        int
@@ -105,6 +106,9 @@ func (c *crowd) figures() figures {
 		}
 		if due == 0 {
 			continue
+		}
+		if r.began.After(w.from) {
+			f.Newcomers += missing
 		}
 		share := 1 - ratio(missing, due)
 		heard++
@@ -227,9 +231,9 @@ func load(from, to [3]uint64) (work, stolen float64) {
 // String says everything in one paragraph.
 func (f *figures) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v, %d listeners: on time %.4f mean, %.4f worst; %d of %d chunks missing; silent %.4f, never heard %d; hops %d p50 %d p99; "+
+	fmt.Fprintf(&b, "%v, %d listeners: on time %.4f mean, %.4f worst; %d of %d chunks missing, %d of them by newcomers; silent %.4f, never heard %d; hops %d p50 %d p99; "+
 		"lag %.0f p50 %.0f p99 ms; startup %v p50 %v p95; egress %.2f; overhead %.3f duplicates %.4f repaired %.4f",
-		f.Took.Round(time.Second), f.Lives, f.OnTime, f.Worst, f.Missing, f.Due, f.Silent, f.Deaf, f.Hops50, f.Hops99, f.Lag50, f.Lag99,
+		f.Took.Round(time.Second), f.Lives, f.OnTime, f.Worst, f.Missing, f.Due, f.Newcomers, f.Silent, f.Deaf, f.Hops50, f.Hops99, f.Lag50, f.Lag99,
 		ms(at(f.Startup, 500)), ms(at(f.Startup, 950)), f.Egress, f.Overhead, f.Duplicates, f.Repaired)
 	fmt.Fprintf(&b, "; refill %v p50 %v p95 of %d, %d not refilled, cost %v p50 %v p95, %d chunks lost", ms(at(f.Refill, 500)), ms(at(f.Refill, 950)),
 		len(f.Cost), f.Unrefilled, ms(at(f.Cost, 500)), ms(at(f.Cost, 950)), f.Lost)

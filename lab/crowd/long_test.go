@@ -16,7 +16,7 @@ import (
 )
 
 // asked is the scenario file of a long measurement, with what the environment says instead: LAB_CROWD_SCENARIO (a name or a
-// path) and LAB_CROWD_INDEX (a resource index, in percent).
+// path), LAB_CROWD_INDEX (a resource index, in percent) and LAB_CROWD_KBPS (of the audio).
 func asked(t *testing.T, name string, percent int) *sim.File {
 	t.Helper()
 	if other := os.Getenv("LAB_CROWD_SCENARIO"); other != "" {
@@ -25,6 +25,9 @@ func asked(t *testing.T, name string, percent int) *sim.File {
 	f := file(t, name)
 	if n := number(t, "LAB_CROWD_INDEX", percent); n > 0 {
 		f.ResourceIndex = float64(n) / 100
+	}
+	if n := number(t, "LAB_CROWD_KBPS", 0); n > 0 {
+		f.Bitrate = sim.Rate(n * 1000)
 	}
 	return f
 }
@@ -50,11 +53,13 @@ func TestForming(t *testing.T) {
 			}
 			c.gather(s.Settled)
 			c.begin()
-			watch := time.Minute
+			watch := 45 * time.Second
 			pass(t, watch)
 			f := c.figures()
 			near := "never"
-			if since := c.near(); !since.IsZero() {
+			if since := c.near(); f.Groups[0].Hosts == 0 {
+				near = "none there"
+			} else if !since.IsZero() {
 				near = fmt.Sprintf("%.1f s", max(0, since.Sub(c.began.Add(last)).Seconds()))
 			}
 			t.Log(f.String())
@@ -68,8 +73,8 @@ func TestForming(t *testing.T) {
 	writeSection(t, "forming", `## Who stands where
 
 Listeners of three kinds ([crowd.toml](../../lab/crowd/testdata/crowd.toml)) join in random order within 8 s. Near the source is at most two hops
-from it; the time is from when the last joined until all of the strong tenth are near and stay so. Figures are of the minute that
-begins 8 s after the last joined.
+from it by the longest way; the time is from when the last joined until all of the strong tenth are near and stay so. Figures are of the 45 s that
+begin 8 s after the last joined.
 
 | Listeners | Source sends, streams | Strong ones near after | Hops, p50, p99 | Chunks in time, mean, worst | Missing | Lag, p50, p99 | Cores busy |
 |---|---|---|---|---|---|---|---|
@@ -85,19 +90,20 @@ func (c *crowd) near() time.Time {
 
 // leaveRows are the rows of the table of docs/results/crowd.md that TestLeaves and TestKills share.
 func leaveRow(what string, nodes, times int, f *figures) string {
-	return fmt.Sprintf("| %s | %d | %d | %d | %d of %d | %d | %v, %v, %v | %v, %v | %d | %.2f %%, %.2f %% | %.0f %% |\n", what, nodes, times, len(f.Cost), f.Missing, f.Due,
+	return fmt.Sprintf("| %s | %d | %d | %d | %d of %d, %d | %d | %v, %v, %v | %v, %v | %d | %.2f %%, %.2f %% | %.0f %% |\n", what, nodes, times, len(f.Cost), f.Missing, f.Due, f.Newcomers,
 		f.Lost, ms(at(f.Refill, 500)), ms(at(f.Refill, 950)), ms(at(f.Refill, 1000)), ms(at(f.Cost, 500)), ms(at(f.Cost, 950)), f.Unrefilled,
 		100*f.OnTime, 100*f.Worst, 100*f.Busy)
 }
 
-const leaveHead = `| What | Listeners | Times | Children that lost a parent | Chunks missing, all | Of children, within 6 s | Fed in full again, p50, p95, most | Buffer lost, p50, p95 | Never fed in full | In time, mean, worst | Cores busy |
+const leaveHead = `| What | Listeners | Times | Children that lost a parent | Chunks missing, of them by newcomers | Of children, within 6 s | Fed in full again, p50, p95, most | Buffer lost, p50, p95 | Never fed in full | In time, mean, worst | Cores busy |
 |---|---|---|---|---|---|---|---|---|---|---|
 `
 
 // TestLeavesAndKills: one listener after the other leaves, politely or by kill -9, and another comes.
 func TestLeavesAndKills(t *testing.T) {
 	requireLong(t)
-	nodes, times := number(t, "LAB_CROWD_NODES", 40), number(t, "LAB_CROWD_TIMES", 200)
+	nodes, times := number(t, "LAB_CROWD_NODES", 30), number(t, "LAB_CROWD_TIMES", 200)
+	kbps := int64(0)
 	every := time.Duration(number(t, "LAB_CROWD_EVERY_MS", 1500)) * time.Millisecond
 	var rows strings.Builder
 	for _, polite := range []bool{true, false} {
@@ -107,6 +113,7 @@ func TestLeavesAndKills(t *testing.T) {
 		}
 		t.Run(what, func(t *testing.T) {
 			s := scenario(t, asked(t, "crowd", 300), nodes)
+			kbps = s.BitrateBPS / 1000
 			c := newCrowd(t, s, uint64(number(t, "LAB_CROWD_SEED", 2)), true)
 			c.gather(s.Settled)
 			c.begin()
@@ -125,9 +132,10 @@ func TestLeavesAndKills(t *testing.T) {
 	}
 	writeSection(t, "leaves", fmt.Sprintf(`## Leaving and dying
 
-Every %v one listener at random goes, and at once another comes on the same line. Upload for 3 times the audience.
+%d listeners, MP3 at %d kbit/s, upload for 3 times the audience. Every %v one of them at random goes, and at once another comes on the
+same line: %.0f %% of the audience in a minute.
 
-`, every)+leaveHead+rows.String())
+`, nodes, kbps, every, 100*time.Minute.Seconds()/every.Seconds()/float64(nodes))+leaveHead+rows.String())
 }
 
 func (c *crowd) windowFrom() time.Time {
@@ -139,7 +147,7 @@ func (c *crowd) windowFrom() time.Time {
 // TestScarce: there is hardly more upload than the audience needs.
 func TestScarce(t *testing.T) {
 	requireLong(t)
-	nodes := number(t, "LAB_CROWD_NODES", 40)
+	nodes := number(t, "LAB_CROWD_NODES", 30)
 	s := scenario(t, asked(t, "scarce", 0), nodes)
 	c := newCrowd(t, s, uint64(number(t, "LAB_CROWD_SEED", 3)), true)
 	c.gather(s.Settled)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// resultsPath is the page of results. LAB_RESULTS names another one, for another program.
+// resultsPath is the page of results. LAB_RESULTS names another one. With LAB_STREAMER, LAB_STREAMER_OF says which program it is.
 func resultsPath() string {
 	if path := os.Getenv("LAB_RESULTS"); path != "" {
 		return path
@@ -39,8 +39,12 @@ func writeSection(t *testing.T, name, text string) {
 	if !long || t.Failed() && os.Getenv("LAB_RESULTS") == "" {
 		return
 	}
-	text += fmt.Sprintf("\n%s, with `LAB_LONG=1 go test -tags lab -run '^%s$' -count 1 -timeout 1h -v ./lab/crowd/` as root on\n%s.\n\n",
-		time.Now().Format("2 January 2006"), t.Name(), machine())
+	program := ""
+	if of := os.Getenv("LAB_STREAMER_OF"); of != "" {
+		program = ", the program of " + of
+	}
+	text += fmt.Sprintf("\n%s%s, with `LAB_LONG=1 go test -tags lab -run '^%s$' -count 1 -timeout 1h -v ./lab/crowd/` as root on\n%s.\n\n",
+		time.Now().Format("2 January 2006"), program, t.Name(), machine())
 	old, err := os.ReadFile(resultsPath())
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)

@@ -17,7 +17,8 @@ const (
 	samplesToFull = 10
 	seriesPeriod  = 50 // of samples: every 5 s a line in the test's log
 	sampleWorkers = 6
-	startupGrace  = 8 * time.Second // for a newcomer, before silence is silence
+	watchPeriod   = 200 * time.Millisecond // of those that lost a parent
+	startupGrace  = 8 * time.Second        // for a newcomer, before silence is silence
 )
 
 // A running node, one life on a seat, and what was seen of it. Fields below seat belong to crowd.mu.
@@ -214,7 +215,7 @@ func (c *crowd) watchChild(child *running, before status, gone string) {
 		select {
 		case <-c.stop:
 			return
-		case <-time.After(samplePeriod):
+		case <-time.After(watchPeriod):
 		}
 		now, ok := child.status()
 		if !ok {
