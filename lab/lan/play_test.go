@@ -20,6 +20,7 @@ import (
 // TestPlayOnALAN: a broadcaster and a listener on a LAN without a seed, without a router and without the internet. The listener
 // knows a name and nothing else.
 func TestPlayOnALAN(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	streamer := filepath.Join(dir, "streamer")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", streamer, "../../cmd/streamer")
