@@ -42,6 +42,7 @@ func mappedPairs() []pair {
 // TestMatrixMapped is the matrix of homes whose router, a miniupnpd, maps a port for the node: in the short run those pairs that
 // tell most. The long run writes docs/results/nat-mapped.md. LAB_NAT_RUNS changes how many runs.
 func TestMatrixMapped(t *testing.T) {
+	beside(t)
 	pairs, runs := mappedPairs(), 1
 	if long {
 		runs = runsLong

@@ -221,6 +221,7 @@ func newWorld(t *testing.T, n *netlab.Network, hosts int, args ...string) *world
 
 // TestPairs is the short version of the matrix: pairs of which each is a way of meeting of its own.
 func TestPairs(t *testing.T) {
+	beside(t)
 	at := func(name string) place {
 		i := slices.IndexFunc(places(), func(p place) bool { return p.name == name })
 		if i < 0 {

@@ -56,6 +56,15 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// beside lets a test go beside others in the short run: it mostly waits. The long run measures one at a time, as the short one does
+// where a second decides.
+func beside(t *testing.T) {
+	t.Helper()
+	if !long {
+		t.Parallel()
+	}
+}
+
 // newMusic makes a file for broadcasters: an MP3 of constant rate.
 func newMusic(t *testing.T, n *netlab.Network, kbps int, length time.Duration) string {
 	t.Helper()
