@@ -36,9 +36,15 @@ const (
 	restartTime             = 30 * time.Second // by then, what was sent before the restart has been heard long ago
 )
 
+// made is what encode has made.
+var made = map[players.Format][]byte{}
+
 // encode makes a run's length of sound without a pause.
 func encode(t *testing.T, f players.Format) []byte {
 	t.Helper()
+	if file := made[f]; file != nil {
+		return file
+	}
 	options := map[players.Format]string{
 		players.MP3: "-c:a libmp3lame -b:a 128k -f mp3", players.AAC: "-c:a aac -b:a 128k -f adts",
 		players.Vorbis: "-c:a libvorbis -b:a 128k -f ogg", players.Opus: "-c:a libopus -b:a 128k -f ogg",
@@ -51,7 +57,8 @@ func encode(t *testing.T, f players.Format) []byte {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("ffmpeg: %v %s (apt-get install ffmpeg)", err, said.String())
 	}
-	return out.Bytes()
+	made[f] = out.Bytes()
+	return made[f]
 }
 
 func chunks(t *testing.T, file []byte) []codec.Chunk {
