@@ -8,9 +8,11 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,17 +30,36 @@ type music struct {
 // mp3Frame is how long one frame of our MP3 files lasts, at 44.1 kHz; at 22.05 kHz a frame has half as many samples.
 const mp3Frame = 1152 * time.Second / 44100
 
-// newMusic makes an MP3 file of constant rate.
+// made are the files that newMusic has made for this run, by their names in the directory builds.
+var (
+	making sync.Mutex
+	made   = map[string]music{}
+)
+
+// newMusic gives a network an MP3 file of constant rate. Those of one rate and length are one file.
 func newMusic(t *testing.T, n *netlab.Network, kbps int, length time.Duration) music {
 	t.Helper()
-	path := filepath.Join(n.Dir, fmt.Sprintf("music-%d.mp3", kbps))
-	rate, channels := "44100", "2"
-	if kbps < 64 { // as speech is sent
-		rate, channels = "22050", "1"
+	making.Lock()
+	defer making.Unlock()
+	name := fmt.Sprintf("music-%d-%.0f.mp3", kbps, length.Seconds())
+	m, ok := made[name]
+	if !ok {
+		m = music{path: filepath.Join(builds, name), kbps: kbps}
+		rate, channels := "44100", "2"
+		if kbps < 64 { // as speech is sent
+			rate, channels = "22050", "1"
+		}
+		ffmpeg(t, "-f", "lavfi", "-i", fmt.Sprintf("anoisesrc=r=44100:a=0.3:seed=%d:d=%.3f", kbps, length.Seconds()),
+			"-ar", rate, "-ac", channels, "-b:a", fmt.Sprintf("%dk", kbps), "-metadata", "artist=Laboratory", "-metadata", "title=Noise", m.path)
+		m.frames = frames(t, m.path)
+		made[name] = m
 	}
-	ffmpeg(t, "-f", "lavfi", "-i", fmt.Sprintf("anoisesrc=r=44100:a=0.3:seed=%d:d=%.3f", kbps, length.Seconds()),
-		"-ar", rate, "-ac", channels, "-b:a", fmt.Sprintf("%dk", kbps), "-metadata", "artist=Laboratory", "-metadata", "title=Noise", path)
-	return music{path: path, kbps: kbps, frames: frames(t, path)}
+	path := filepath.Join(n.Dir, name) // kept with the logs
+	if err := os.Link(m.path, path); err != nil {
+		t.Fatal(err)
+	}
+	m.path = path
+	return m
 }
 
 // ffmpeg runs it and returns its standard output.

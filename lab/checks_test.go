@@ -16,6 +16,7 @@ import (
 
 // TestRecordingChecks shows that the checks of recordings find what they are for, on real files.
 func TestRecordingChecks(t *testing.T) {
+	beside(t)
 	n := netlab.New(t, 1)
 	m := newMusic(t, n, 128, 20*time.Second)
 	data, err := os.ReadFile(m.path)

@@ -24,6 +24,7 @@ var spreadResults string
 
 // TestEverybodyKnowsEveryStation: nodes that were told of one seed know all stations soon, and go on without the seed.
 func TestEverybodyKnowsEveryStation(t *testing.T) {
+	beside(t)
 	plan, window := crowdPlan{seed: 31, line: broadband, stations: 6, idle: 10}, 20*time.Second
 	if long {
 		plan.stations, plan.idle, window = 30, 20, time.Minute

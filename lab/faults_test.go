@@ -90,6 +90,7 @@ func covered(s stationStatus, gone *node) (c classes) {
 
 // TestKillRelayWithChildren: a relay dies without a word, and nobody hears it.
 func TestKillRelayWithChildren(t *testing.T) {
+	beside(t)
 	p := newParty(t, partyPlan{seed: 4, up: broadband, listeners: 10})
 	pass(t, settle)
 	var all []time.Duration
@@ -122,6 +123,7 @@ func TestKillRelayWithChildren(t *testing.T) {
 
 // TestPoliteLeave: a relay with children leaves, quickly, and nobody hears it.
 func TestPoliteLeave(t *testing.T) {
+	beside(t)
 	p := newParty(t, partyPlan{seed: 5, up: broadband, listeners: 8})
 	pass(t, settle)
 	relay, children := p.busiest(t)
@@ -143,6 +145,7 @@ func TestPoliteLeave(t *testing.T) {
 
 // TestSourceRestarts: the broadcaster is killed and comes back with its key. Listeners go on by themselves.
 func TestSourceRestarts(t *testing.T) {
+	beside(t)
 	p := newParty(t, partyPlan{seed: 6, up: broadband, listeners: 4})
 	link := p.source.ready.Link
 	recordings := p.record(t, p.listeners...)
@@ -203,6 +206,7 @@ func requireTwoPieces(t *testing.T, name string, got []string, m music) {
 
 // TestRoaming: a listener, and then a relay with children, change their addresses while they play.
 func TestRoaming(t *testing.T) {
+	beside(t)
 	p := newParty(t, partyPlan{seed: 7, up: broadband, listeners: 6})
 	pass(t, settle)
 	relay, children := p.busiest(t)

@@ -16,6 +16,7 @@ import (
 // TestTwentyNodesFivePercentLoss: round trips of 50 ms, every twentieth datagram is lost, and every listener gets every
 // chunk and plays every frame.
 func TestTwentyNodesFivePercentLoss(t *testing.T) {
+	beside(t)
 	length := 40 * time.Second
 	if long {
 		length = 10 * time.Minute
@@ -49,6 +50,7 @@ func percent(part, whole uint64) float64 { return 100 * float64(part) / float64(
 // TestChainOfThree: the upload caps leave room for one child each, so that the last is fed by the middle, which is fed by
 // the source.
 func TestChainOfThree(t *testing.T) {
+	beside(t)
 	n := netlab.New(t, 3)
 	m := newMusic(t, n, 128, 40*time.Second)
 	line := netlab.Line{Delay: 10 * time.Millisecond}
@@ -82,6 +84,7 @@ func TestChainOfThree(t *testing.T) {
 
 // TestIPv6: a link that names the broadcaster's IPv6 address alone.
 func TestIPv6(t *testing.T) {
+	beside(t)
 	n := netlab.New(t, 6)
 	m := newMusic(t, n, 128, 30*time.Second)
 	source := startNode(t, n.Host(t, "source", broadband, netlab.Line{}), "source", "broadcast", m.path)

@@ -16,8 +16,10 @@ import (
 	"streamer/lab/netlab"
 )
 
-// streamer is the path of the program under test, built once for all scenarios.
-var streamer string
+var (
+	builds   string // a directory of this run: what is made once for all scenarios
+	streamer string // path of the program under test
+)
 
 // long tells whether the long measurements run too (`make lab-long`).
 var long = os.Getenv("LAB_LONG") != ""
@@ -45,6 +47,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	builds = dir
 	streamer = filepath.Join(dir, "streamer")
 	if path := os.Getenv("LAB_STREAMER"); path != "" { // for one of another version
 		streamer = path
@@ -57,6 +60,15 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// beside lets a test go beside others in the short run: it mostly waits. The long run measures one at a time, as the short one does
+// where a second decides.
+func beside(t *testing.T) {
+	t.Helper()
+	if !long {
+		t.Parallel()
+	}
 }
 
 // await waits until done says so. What it waits for happens in other processes, which send no word: it looks every few

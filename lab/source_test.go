@@ -16,6 +16,7 @@ import (
 
 // TestSilentSource: the broadcaster's tool stalls, reconnects and changes the format. Its station stays on the air.
 func TestSilentSource(t *testing.T) {
+	beside(t)
 	n := netlab.New(t, 8)
 	m := newMusic(t, n, 128, 2*time.Minute)
 	source := startNode(t, n.Host(t, "source", broadband, netlab.Line{}), "source",
