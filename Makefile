@@ -17,7 +17,7 @@ TALLY   := go -C tools run ./tally -log $(CURDIR)/$(LOGS)
 # The core and the simulator have no goroutines (internal/archtest sees to it), so the race detector, which makes them
 # many times slower, runs on the rest; internal/link stays in because tickets are sealed on any goroutine.
 SERIAL := ./internal/archtest ./internal/demo/... ./internal/mono ./internal/identity ./internal/wire ./internal/codec \
-          ./internal/mesh ./internal/node ./internal/sim
+          ./internal/gossip ./internal/mesh ./internal/node ./internal/reach ./internal/sim ./internal/uplink
 CORE   := ./internal/mono ./internal/identity ./internal/wire ./internal/link ./internal/mesh ./internal/node
 # A number of inputs, not a time: at the end of a short time go test may blame a target for the deadline itself.
 FUZZ_SMOKE ?= 5000x
@@ -76,13 +76,20 @@ cross: ## that the other systems' binaries link
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go build -o /dev/null ./cmd/streamer; \
 	done
 
-.PHONY: lab
-lab: | $(LOGS) ## scenarios in network namespaces; needs root
-	@if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then \
-		go test -json -tags lab -p 1 -parallel 4 -timeout 20m -count 1 ./lab/... | $(TALLY)/lab.json; \
-	else \
-		echo 'lab: not run: it needs Linux and root'; \
-	fi
+.PHONY: lab lab-apart lab-beside
+lab: lab-apart lab-beside ## scenarios in network namespaces; needs root
+
+LAB := if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then go test -json -tags lab -timeout 20m -count 1
+NO_LAB := ; else echo 'lab: not run: it needs Linux and root'; fi
+
+# What mostly waits, two packages at once; and what measures. Within a package tests go beside others that say so.
+LAB_BESIDE := ./lab/players ./lab/lan ./lab/nat ./lab/portmap ./lab/sources ./lab/tools
+
+lab-apart: | $(LOGS)
+	@$(LAB) -p 1 -parallel 4 $$(go list -tags lab ./lab/... | grep -Fxvf <(go list -tags lab $(LAB_BESIDE))) | $(TALLY)/lab.json $(NO_LAB)
+
+lab-beside: | $(LOGS)
+	@$(LAB) -p 2 -parallel 6 $(LAB_BESIDE) | $(TALLY)/lab-beside.json $(NO_LAB)
 
 .PHONY: lab-long
 lab-long: | $(LOGS) ## the lab's long measurements as well
