@@ -54,7 +54,8 @@ func echo(t *testing.T, h *netlab.Host) {
 }
 
 // pings sends count numbered datagrams of size bytes from a host to port 7 of an address, one every gap, and returns the
-// round trip times of those that came back within half a second after the last one, in the order in which they came.
+// round trip times of those that came back within half a second after the last one, in the order in which they came. Time in which
+// the program does not run is none of that half second.
 func pings(t *testing.T, from *netlab.Host, to netip.Addr, count, size int, gap time.Duration) []time.Duration {
 	t.Helper()
 	conn, err := from.ListenUDP(netip.MustParseAddrPort("[::]:0"))
@@ -74,7 +75,10 @@ func pings(t *testing.T, from *netlab.Host, to netip.Addr, count, size int, gap 
 			_, _ = conn.WriteToUDPAddrPort(b, netip.AddrPortFrom(to, 7))
 			<-next.C
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		for range 100 {
+			time.Sleep(5 * time.Millisecond) // packets travel in real time
+		}
+		_ = conn.SetReadDeadline(time.Now())
 	}()
 	var rtts []time.Duration
 	b := make([]byte, 2048)
@@ -133,8 +137,11 @@ func TestLoss(t *testing.T) {
 	got := len(pings(t, a, b.IPv6(), 4000, 200, 500*time.Microsecond))
 	sent, back := a.Sent(), b.Sent()
 	t.Logf("5 %% loss each way: %d of 4000 answers; lost there %d, back %d", got, sent.Lost, back.Lost)
-	if want := 3610.; float64(got) < 0.97*want || float64(got) > 1.03*want {
-		t.Errorf("%d answers, want about %.0f", got, want)
+	// The programs lose packets of their own where they stand still: the router alone is to lose so many.
+	for _, way := range []struct{ sent, lost uint64 }{{sent.Packets, sent.Lost}, {back.Packets, back.Lost}} {
+		if want := 0.05 * float64(way.sent); float64(way.lost) < 0.8*want || float64(way.lost) > 1.2*want {
+			t.Errorf("%d of %d are lost, want about %.0f", way.lost, way.sent, want)
+		}
 	}
 	if sent.Packets != 4000 || sent.Bytes != 4000*(200+8+40) {
 		t.Errorf("sent %d packets of %d bytes, want 4,000 of 248 each", sent.Packets, sent.Bytes)
@@ -254,6 +261,8 @@ func TestLoad(t *testing.T) {
 		echo(t, h)
 		all = append(all, h)
 	}
+	from, to := n.Host(t, "from", netlab.Line{}, netlab.Line{}), n.Host(t, "to", netlab.Line{}, netlab.Line{})
+	echo(t, to)
 	late := make([]time.Duration, 0, 100_000)
 	n.ObserveLateness(func(d time.Duration) { late = append(late, d) })
 	rtts := make([][]time.Duration, hosts)
@@ -261,6 +270,7 @@ func TestLoad(t *testing.T) {
 	for i, h := range all {
 		wg.Go(func() { rtts[i] = pings(t, h, all[(i+1)%hosts].IPv4(), 500, 1200, gap) })
 	}
+	near := pings(t, from, to.IPv4(), 400, 100, 5*time.Millisecond) // what the machine itself takes
 	wg.Wait()
 	n.ObserveLateness(nil)
 	joined := slices.Concat(rtts...)
@@ -270,7 +280,8 @@ func TestLoad(t *testing.T) {
 	if len(joined) < hosts*500*99/100 {
 		t.Errorf("%d of %d answers on perfect lines", len(joined), hosts*500)
 	}
-	if m := quantile(joined, 0.5); m < 50*time.Millisecond || m > 75*time.Millisecond {
-		t.Errorf("median round trip %v, want 50 ms", m)
+	least, added := quantile(joined, 0), quantile(joined, 0.5)-quantile(near, 0.5)
+	if least < 50*time.Millisecond || added < 45*time.Millisecond || added > 75*time.Millisecond {
+		t.Errorf("round trips from %v, at the median %v more than without delay, want 50 ms", least, added)
 	}
 }
