@@ -144,6 +144,14 @@ func tolerated(chunks int) int {
 // requireWhole fails the test for every node that missed chunks, beside those missed before (nil is none) and those tolerated.
 func requireWhole(t *testing.T, before map[*node]uint64, nodes ...*node) {
 	t.Helper()
+	for _, fault := range holes(t, before, nodes...) {
+		t.Error(fault)
+	}
+}
+
+// holes are what requireWhole finds.
+func holes(t *testing.T, before map[*node]uint64, nodes ...*node) (faults []string) {
+	t.Helper()
 	for _, nd := range nodes {
 		s := nd.station(t)
 		missed := s.Chunks.Missing - before[nd]
@@ -151,7 +159,8 @@ func requireWhole(t *testing.T, before map[*node]uint64, nodes ...*node) {
 			t.Logf("%s missed %d chunks of %d", nd.Name, missed, s.Chunks.Missing+s.Chunks.Received)
 		}
 		if missed > uint64(tolerated(int(s.Chunks.Received))) || s.Chunks.Received == 0 {
-			t.Errorf("%s missed %d chunks of %d: %v", nd.Name, missed, s.Chunks.Missing+s.Chunks.Received, s)
+			faults = append(faults, fmt.Sprintf("%s missed %d chunks of %d: %v", nd.Name, missed, s.Chunks.Missing+s.Chunks.Received, s))
 		}
 	}
+	return faults
 }

@@ -28,7 +28,10 @@ type narrowLine struct {
 	upload   bool // somebody at home uploads in the middle
 }
 
-const narrowBPS = 600_000
+const (
+	narrowBPS   = 600_000
+	narrowTries = 2 // at most
+)
 
 func narrowLines() []narrowLine {
 	up := func(queue int) netlab.Line {
@@ -53,7 +56,23 @@ func TestMeasuredUpload(t *testing.T) {
 				continue
 			}
 		}
-		t.Run(line.name, func(t *testing.T) { narrowRun(t, uint64(40+i), line, window, &table) })
+		// To a node, its own standing still looks like a line that is full: then it is tried once more.
+		for try, again := 1, true; again; try++ {
+			again = t.Run(line.name, func(t *testing.T) {
+				stalls, began := netlab.WatchStalls(t), time.Now()
+				rows, faults := narrowRun(t, uint64(40+i), line, window)
+				stood, took := stalls.Since(began), time.Since(began)
+				t.Logf("the machine stood still for %v of %v", stood, took)
+				if again = len(faults) > 0 && stood > took/20 && try < narrowTries; again {
+					t.Logf("once more: %q", faults)
+					return
+				}
+				for _, fault := range faults {
+					t.Error(fault)
+				}
+				table.WriteString(rows)
+			}) && again
+		}
 	}
 	writeResults(t, "upload.md", fmt.Sprintf(`# Measured upload
 
@@ -67,7 +86,9 @@ Lost is what did not fit into the line's queue, of the relay's packets and other
 %s`, narrowBPS/1000, window, table.String()), "TestMeasuredUpload")
 }
 
-func narrowRun(t *testing.T, seed uint64, line narrowLine, window time.Duration, table *strings.Builder) {
+// narrowRun returns rows of the table, and what is not as it should be.
+func narrowRun(t *testing.T, seed uint64, line narrowLine, window time.Duration) (rows string, faults []string) {
+	t.Helper()
 	p := &party{net: netlab.New(t, seed)}
 	p.music = newMusic(t, p.net, 128, time.Minute)
 	far := netlab.Line{Delay: 15 * time.Millisecond}
@@ -121,10 +142,10 @@ func narrowRun(t *testing.T, seed uint64, line narrowLine, window time.Duration,
 		row := fmt.Sprintf("| %s | %s | %d | %.0f | %.2f %% | %d | %d |\n", line.name, when, estimate/1000,
 			float64(now.Bytes)*8/1000/window.Seconds(), percent(now.QueueFull, now.Packets), fed, gone)
 		t.Log(row)
-		table.WriteString(row)
+		rows += row
 	}
 	report(t, append(p.listeners, relay, helper)...)
-	requireWhole(t, before, p.listeners...)
+	return rows, holes(t, before, p.listeners...)
 }
 
 // traffic is one TCP connection between two hosts that carries what it can, to or from home, for a while.
