@@ -17,9 +17,8 @@ import (
 )
 
 const (
-	farewellTime = 2 * time.Second        // for all of a polite end but the one below
-	leaveTime    = 250 * time.Millisecond // the node goes on for so long after it said that it leaves
-	lastTime     = time.Second            // a source goes on for so long after the end: to give last chunks, and tell that it is off the air
+	farewellTime = 2 * time.Second // for all of a polite end
+	lastTime     = time.Second     // a source goes on for so long after the end: to give last chunks, and tell that it is off the air
 )
 
 // errAsked is the cause of an end that somebody asked for, by whatever way, or that the last input brought.
@@ -173,7 +172,7 @@ func (d *Daemon) farewell(ctx context.Context, web *pages) {
 	if err := d.loop.do(ctx, node.LeaveCommand{}); err != nil {
 		d.log.Warn("peers were not told", keyError, err)
 	}
-	gone := time.NewTimer(leaveTime)
+	gone := time.NewTimer(node.LeaveTime)
 	defer gone.Stop()
 	if web != nil {
 		web.stop(ctx)

@@ -120,8 +120,11 @@ type UploadCommand struct{ BPS int64 }
 // than before.
 type LearnedUploadCommand struct{ BPS int64 }
 
-// LeaveCommand tells all peers that this node is going. Send what comes out, then stop.
+// LeaveCommand tells all peers that this node is going. Send what comes out, go on for LeaveTime, then stop.
 type LeaveCommand struct{}
+
+// LeaveTime is how long a driver goes on after LeaveCommand.
+const LeaveTime = 250 * time.Millisecond
 
 func (TuneCommand) command()          {}
 func (UntuneCommand) command()        {}

@@ -211,7 +211,7 @@ func (w *World) checkPackets() {
 
 // checkCounted compares what a node counts with what its driver saw.
 func (w *World) checkCounted(h *host) {
-	if h.liar != nil {
+	if h.liar != nil || h.leaving {
 		return
 	}
 	s := h.node.Status(w.now)

@@ -102,7 +102,7 @@ func (w *World) plan(h *host, rest bool) {
 // beginChurn plans the end of everybody's session.
 func (w *World) beginChurn() {
 	for i := 1; i <= w.scenario.Nodes; i++ {
-		if w.hosts[i].isUp() {
+		if w.hosts[i].stays() {
 			w.plan(&w.hosts[i], true)
 		}
 	}
@@ -112,14 +112,7 @@ func (w *World) beginChurn() {
 func (w *World) replace(h *host) {
 	w.faults.quietSince = w.now
 	w.watchChildren(h)
-	if w.churn.IntN(1000) < w.scenario.Churn.Polite {
-		w.leave(h)
-	} else {
-		w.stop(h)
-	}
-	w.measure.replaced++
-	w.move(h)
-	w.join(h)
+	w.end(h, w.churn.IntN(1000) < w.scenario.Churn.Polite, true)
 }
 
 // move gives a host that is down another address.

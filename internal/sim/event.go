@@ -21,6 +21,7 @@ const (
 	eventSettled                      // figures begin
 	eventChurn                        // churn begins
 	eventReplace                      // arg: the life of the host that ends; another begins
+	eventGone                         // arg: the life of the host that said good-bye and ends now; negative: another begins
 )
 
 // An event is one thing that happens at one time. Events of the same time happen in the order they were pushed.

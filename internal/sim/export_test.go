@@ -153,3 +153,19 @@ func (w *World) Pictures(look func(id identity.NodeID, s node.StationStatus, p n
 		}
 	}
 }
+
+// Up returns how many listeners are up, and how many of them have said good-bye.
+func (w *World) Up() (up, leaving int) {
+	for i := 1; i < len(w.hosts); i++ {
+		if h := &w.hosts[i]; h.isUp() {
+			up++
+			if h.leaving {
+				leaving++
+			}
+		}
+	}
+	return up, leaving
+}
+
+// Since reports whether so much of the run is over.
+func (w *World) Since(d time.Duration) bool { return w.now >= mono.Time(d) }

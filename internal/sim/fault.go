@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"streamer/internal/codec"
 	"streamer/internal/mono"
 	"streamer/internal/node"
 )
@@ -36,18 +37,13 @@ func (w *World) strike(index int32) {
 	w.faults.quietSince = max(w.faults.quietSince, w.now.Add(f.For))
 	source := &w.hosts[sourceIndex]
 	switch f.Kind {
-	case FaultCrash:
+	case FaultCrash, FaultLeave:
 		victims := w.victims(f)
 		for _, h := range victims {
 			w.watchChildren(h)
 		}
 		for _, h := range victims {
-			w.stop(h)
-		}
-	case FaultLeave:
-		for _, h := range w.victims(f) {
-			w.watchChildren(h)
-			w.leave(h)
+			w.end(h, f.Kind == FaultLeave, f.Replace)
 		}
 	case FaultRestart:
 		w.stop(source)
@@ -78,10 +74,31 @@ func (w *World) strike(index int32) {
 	}
 }
 
-// leave has a host say good-bye.
-func (w *World) leave(h *host) {
+// end ends a host's life, with a good-bye or without, and begins that of another in its place when that is wanted. Who says good-bye
+// goes on for as long as the daemon does, and nobody listens to it.
+func (w *World) end(h *host, polite, replace bool) {
+	if !polite {
+		w.gone(h, replace)
+		return
+	}
+	w.settle(h)
+	h.leaving = true
 	w.command(h, node.LeaveCommand{})
+	life := int32(h.lives)
+	if replace {
+		life = -life
+	}
+	w.events.push(event{at: w.now.Add(node.LeaveTime), kind: eventGone, host: h.index, arg: life})
+}
+
+// gone takes a host away, and puts another in its place when that is wanted.
+func (w *World) gone(h *host, replace bool) {
 	w.stop(h)
+	if replace {
+		w.measure.replaced++
+		w.move(h)
+		w.join(h)
+	}
 }
 
 // heal queues the end of a fault.
@@ -113,7 +130,7 @@ func (w *World) healed(index int32) {
 func (w *World) victims(f *Fault) []*host {
 	var able []*host
 	for i := 1; i <= w.scenario.Nodes; i++ {
-		if h := &w.hosts[i]; h.isUp() && (f.Group == "" || h.group.Name == f.Group) && (!f.Network.IsValid() || f.Network.Contains(h.addr.Addr())) {
+		if h := &w.hosts[i]; h.stays() && (f.Group == "" || h.group.Name == f.Group) && (!f.Network.IsValid() || f.Network.Contains(h.addr.Addr())) {
 			able = append(able, h)
 		}
 	}
@@ -147,7 +164,7 @@ func (w *World) watchChildren(h *host) {
 }
 
 func (w *World) watch(h *host) {
-	if h.refill != nil || h.ear.first < 0 {
+	if h.refill != nil || h.ear.first < 0 || !h.stays() {
 		return
 	}
 	h.refill = &refill{since: w.now.Add(-refillBefore), until: w.now.Add(refillAfter), base: h.ear.lag}
@@ -165,8 +182,35 @@ func (w *World) refilled() {
 			keep = append(keep, i)
 		default:
 			w.measure.refills = append(w.measure.refills, max(0, r.worst-r.base))
+			w.measure.lost.add(w.lostOf(h))
 			h.refill = nil
 		}
 	}
 	w.measure.watched = keep
+}
+
+// lostChunks are those that children did not get on time around the loss of a parent.
+type lostChunks struct {
+	chunks   uint64
+	children uint64 // that lost any
+}
+
+func (l *lostChunks) add(chunks uint64) {
+	if l.chunks += chunks; chunks > 0 {
+		l.children++
+	}
+}
+
+// lostOf counts the audio chunks that a host did not get on time, of those that its refill watches.
+func (w *World) lostOf(h *host) (n uint64) {
+	for i := max(0, h.ear.first, w.published.at(h.refill.since)); i < len(w.published.chunks); i++ {
+		p := &w.published.chunks[i]
+		if p.at >= h.refill.until {
+			break
+		}
+		if p.Kind == codec.ChunkAudio && p.escaped && p.at >= h.ear.joined && !h.ear.marked(i) {
+			n++
+		}
+	}
+	return n
 }

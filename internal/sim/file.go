@@ -111,6 +111,7 @@ type fileFault struct {
 	Count   int     `toml:"count"`
 	Share   percent `toml:"share_percent"`
 	Feeding bool    `toml:"feeding"`
+	Replace bool    `toml:"replace"`
 	Loss    percent `toml:"loss_percent"`
 }
 

@@ -283,13 +283,14 @@ func (f *File) faults(s *Scenario) error {
 		for range times {
 			s.Faults = append(s.Faults, fault)
 			fault.At += time.Duration(f.Faults[i].Every)
+			fault.Again = true
 		}
 	}
 	return nil
 }
 
 func (f *fileFault) fault(origin time.Duration) (Fault, error) {
-	r := Fault{At: origin + time.Duration(f.At), For: time.Duration(f.For), Group: f.Group, Count: f.Count, Feeding: f.Feeding}
+	r := Fault{At: origin + time.Duration(f.At), For: time.Duration(f.For), Group: f.Group, Count: f.Count, Feeding: f.Feeding, Replace: f.Replace}
 	var err error
 	if r.Kind, err = word(faultWords, "kind", f.Kind); err != nil {
 		return r, err

@@ -52,6 +52,7 @@ type host struct {
 	refill  *refill
 	liar    *liar // nil: honest
 	extras  extras
+	leaving bool  // it said good-bye, and goes on for node.LeaveTime: its listener has gone
 	spins   uint8 // calls of HandleDeadline at one time
 	loops   uint8 // samples in a row that found the host in a loop
 	told    checkSet
@@ -66,6 +67,9 @@ func (h *host) address() netip.AddrPort {
 }
 
 func (h *host) isUp() bool { return h.node != nil }
+
+// stays reports whether the host is up and has not said good-bye.
+func (h *host) stays() bool { return h.node != nil && !h.leaving }
 
 // start gives a host a node: a new key, a new generator, the same address.
 func (w *World) start(h *host) {
@@ -103,9 +107,11 @@ func (w *World) stop(h *host) {
 	if h.node == nil {
 		return
 	}
-	w.settle(h)
+	if !h.leaving {
+		w.settle(h)
+	}
 	delete(w.byID, h.id)
-	h.node = nil
+	h.node, h.leaving = nil, false
 	h.timer = mono.Never
 	h.refill = nil
 	h.extras.open = nil

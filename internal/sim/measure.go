@@ -59,7 +59,8 @@ type measure struct {
 	windows  []window
 	replaced int
 	refills  []time.Duration
-	watched  []int32 // hosts with a refill
+	lost     lostChunks // of those that lost a parent
+	watched  []int32    // hosts with a refill
 	late     uint64
 	missing  uint64
 	looping  uint64
@@ -93,6 +94,7 @@ type window struct {
 	what     string
 	from     time.Duration
 	to       time.Duration
+	times    int       // that a fault is repeated
 	arrivals *Arrivals // nil: a fault
 	share
 }
@@ -106,6 +108,12 @@ func (w *World) openWindows() {
 	w.measure.classes = make([]classTally, len(s.Groups))
 	for i := range s.Faults {
 		f := &s.Faults[i]
+		if f.Again && len(w.measure.windows) > 0 {
+			last := &w.measure.windows[len(w.measure.windows)-1]
+			last.to = f.At + f.For + windowAfter
+			last.times++
+			continue
+		}
 		w.measure.windows = append(w.measure.windows, window{what: f.Kind.String(), from: f.At, to: f.At + f.For + windowAfter})
 	}
 	for i := range s.Arrivals {
@@ -122,11 +130,11 @@ func (w *World) settled() {
 	old := &w.measure
 	w.measure = measure{
 		classes: make([]classTally, len(old.classes)), windows: old.windows, startups: old.startups, watched: old.watched,
-		replaced: old.replaced, lies: old.lies, series: old.series, audience: old.audience,
+		lost: old.lost, replaced: old.replaced, lies: old.lies, series: old.series, audience: old.audience,
 	}
 	var before measure
 	for i := range w.hosts {
-		if w.hosts[i].isUp() {
+		if w.hosts[i].stays() {
 			before.add(&w.hosts[i], w.now)
 		}
 	}

@@ -140,7 +140,7 @@ func (r *Result) facts() []fact {
 		{"lag", fmt.Sprintf("%d ms", r.LagP50MS), fmt.Sprintf("median; %d ms p99", r.LagP99MS)},
 		{"hops", fmt.Sprint(r.HopsP50), fmt.Sprintf("median; %d p99", r.HopsP99)},
 		{"first audio", fmt.Sprintf("%.0f ms", r.StartupP50MS), fmt.Sprintf("median; %.0f ms p95", r.StartupP95MS)},
-		{"refill", fmt.Sprintf("%.0f ms", r.RefillP50MS), fmt.Sprintf("median; %.0f ms p95, of %d lost parents", r.RefillP95MS, r.Refills)},
+		{"refill", fmt.Sprintf("%.0f ms", r.RefillP50MS), fmt.Sprintf("median; %.0f ms p95, of %d children that lost a parent; %d chunks lost", r.RefillP95MS, r.Refills, r.RefillLost)},
 		{"source sends", fmt.Sprintf("%.2f x", r.SourceEgress), "the audio"},
 		{"beside the audio", fmt.Sprintf("%.1f %%", 100*r.Overhead), fmt.Sprintf("of all bytes; %.2f %% of the chunks came twice", 100*r.Duplicates)},
 		{"resource index", fmt.Sprintf("%.2f", c.ResourceIndex), fmt.Sprintf("%.2f with the overhead that the run had", c.IndexMeasured)},

@@ -36,6 +36,8 @@ type Result struct {
 	RefillP50MS  float64 `json:"refill_p50_ms"` // of the buffer, that the loss of a parent cost
 	RefillP95MS  float64 `json:"refill_p95_ms"`
 	Refills      int     `json:"refills"`
+	RefillLost   uint64  `json:"refill_lost"`   // chunks that these children did not get on time, of those from 0.5 s before to 3 s after
+	RefillHurt   uint64  `json:"refill_hurt"`   // children that lost any
 	Replaced     int     `json:"replaced"`      // listeners, by churn
 	Ended        int     `json:"ended"`         // listeners that heard the end of the stream
 	SourceEgress float64 `json:"source_egress"` // bytes of IP packets that the source sent / bytes of audio
@@ -83,6 +85,7 @@ type Conditions struct {
 type Happening struct {
 	What      string  `json:"what"`
 	AtS       float64 `json:"at_s"`
+	Again     int     `json:"again,omitempty"` // so many times more; figures are of all together
 	OnTime    float64 `json:"on_time"`
 	Due       uint64  `json:"due"` // chunks
 	Newcomers int     `json:"newcomers,omitempty"`
@@ -109,7 +112,7 @@ func (w *World) result() Result {
 		Missing: m.missing, Late: m.late, Looping: m.looping, Checked: w.count.forwarded, Lies: m.lies,
 		HopsP50: percentile(m.hops[:], 500), HopsP99: percentile(m.hops[:], 990),
 		LagP50MS: percentile(m.lag[:], 500), LagP99MS: percentile(m.lag[:], 990),
-		Refills: len(m.refills), Ended: m.ended,
+		Refills: len(m.refills), RefillLost: m.lost.chunks, RefillHurt: m.lost.children, Ended: m.ended,
 		Events: w.count.events, Datagrams: w.count.delivered, Lost: w.count.lost, Dropped: w.count.dropped,
 		Trace: w.trace.digest(), Failures: []string{},
 	}
@@ -164,8 +167,16 @@ func (m *measure) onTime() (mean, p1 float64) {
 func (w *World) conditions() Conditions {
 	s := &w.scenario
 	var faults []string
-	for i := range s.Faults {
-		faults = append(faults, fmt.Sprintf("%v at %v", s.Faults[i].Kind, s.Faults[i].At))
+	for i := 0; i < len(s.Faults); {
+		f, times := &s.Faults[i], 1
+		for i++; i < len(s.Faults) && s.Faults[i].Again; i++ {
+			times++
+		}
+		text := fmt.Sprintf("%v at %v", f.Kind, f.At)
+		if times > 1 {
+			text += fmt.Sprintf(" and %d times more", times-1)
+		}
+		faults = append(faults, text)
 	}
 	return Conditions{
 		Nodes: s.Nodes, DurationS: s.Duration.Seconds(), BitrateBPS: s.BitrateBPS, PlayDelayMS: s.PlayDelay.Milliseconds(),
@@ -180,7 +191,7 @@ func (m *measure) happened() []Happening {
 	var all []Happening
 	for i := range m.windows {
 		v := &m.windows[i]
-		h := Happening{What: v.what, AtS: v.from.Seconds(), Due: v.due}
+		h := Happening{What: v.what, AtS: v.from.Seconds(), Again: v.times, Due: v.due}
 		if v.due > 0 {
 			h.OnTime = v.ratio()
 		}
@@ -263,7 +274,11 @@ func (r *Result) Table(to io.Writer) error {
 	row("startup", "%.0f ms median, %.0f ms p95", r.StartupP50MS, r.StartupP95MS)
 	for i := range r.Happened {
 		h := &r.Happened[i]
-		row(h.What, "at %.0f s: %.4f %% on time for those who were there, until 10 s after", h.AtS, 100*h.OnTime)
+		when := fmt.Sprintf("at %.0f s", h.AtS)
+		if h.Again > 0 {
+			when += fmt.Sprintf(" and %d times more", h.Again)
+		}
+		row(h.What, "%s: %.4f %% on time for those who were there, until 10 s after", when, 100*h.OnTime)
 		if h.Newcomers > 0 {
 			row("", "%d newcomers waited %.0f ms median, %.0f ms p95, %.0f ms p99", h.Newcomers, h.StartupP50MS, h.StartupP95MS, h.StartupP99MS)
 		}
@@ -275,7 +290,8 @@ func (r *Result) Table(to io.Writer) error {
 		k := &r.Classes[i]
 		row("upload", "%s: %d hosts sent %.0f kbit/s in the mean, %.0f %% of what they have", k.Name, k.Hosts, k.SentBPS/1000, 100*k.Used)
 	}
-	row("refill", "%.0f ms median, %.0f ms p95, of %d lost parents", r.RefillP50MS, r.RefillP95MS, r.Refills)
+	row("refill", "%.0f ms median, %.0f ms p95, of %d children that lost a parent; %d chunks not on time, of %d children", r.RefillP50MS,
+		r.RefillP95MS, r.Refills, r.RefillLost, r.RefillHurt)
 	row("source sends", "%.2f x the audio", r.SourceEgress)
 	row("overhead", "%.1f %% of the audio; duplicates %.2f %%, repaired %.2f %%", 100*r.Overhead, 100*r.Duplicates, 100*r.Repaired)
 	if r.Lies > 0 {

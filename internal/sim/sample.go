@@ -147,7 +147,7 @@ func (w *World) checkPlaying() {
 	}
 	for i := range w.hosts {
 		h := &w.hosts[i]
-		if i == sourceIndex || w.isSeed(h) || !h.isUp() || h.liar != nil || w.now < h.ear.joined.Add(recovery) {
+		if i == sourceIndex || w.isSeed(h) || !h.stays() || h.liar != nil || w.now < h.ear.joined.Add(recovery) {
 			continue
 		}
 		switch e := &h.ear; {

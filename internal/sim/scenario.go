@@ -110,6 +110,8 @@ type Fault struct {
 	Feeding  bool         // take those with the most children
 	Network  netip.Prefix // victims are those with addresses in it; invalid: any. Hosts are strewn over 11.0.0.0/8
 	LossPPM  uint32       // FaultLoss
+	Replace  bool         // FaultCrash, FaultLeave: another joins in the place of each, as churn has it
+	Again    bool         // the fault before it is of the same kind and to the same hosts: figures are of both together
 }
 
 // Until returns the scenario cut short: less time, and only the faults that leave everybody time to recover. When it ends

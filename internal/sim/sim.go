@@ -289,8 +289,12 @@ func (w *World) happen(e *event) {
 	case eventChurn:
 		w.beginChurn()
 	case eventReplace:
-		if h.isUp() && int32(h.lives) == e.arg {
+		if h.stays() && int32(h.lives) == e.arg {
 			w.replace(h)
+		}
+	case eventGone:
+		if life := max(e.arg, -e.arg); h.isUp() && int32(h.lives) == life {
+			w.gone(h, e.arg < 0)
 		}
 	case eventClock:
 		for i := range w.hosts {
