@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"streamer/internal/identity"
 	"streamer/internal/link"
 	"streamer/internal/mono"
 	"streamer/internal/node"
@@ -41,7 +42,7 @@ type checkSet uint16
 // Limits of the checks.
 const (
 	failuresMax   = 20                     // that a run tells
-	capBurstBytes = 8 << 10                // above the cap in any second: one burst of repairs
+	capBurstBytes = 8 << 10                // above the cap in any second: one burst of repairs; and in any ten
 	capControlBPS = 32_000                 // a node that gives nothing still speaks to its parents
 	loopSamples   = 5                      // in a row: longer than a second
 	samplePeriod  = 250 * time.Millisecond //
@@ -153,6 +154,15 @@ func (w *World) checkFanout(h *host, payload []byte, tickets int) {
 	}
 }
 
+// witnessed looks at what an honest node sent to an impostor, which asks for everything: audio that waited for the upload of a node
+// with a cap is sealed inside the node, and nobody else can tell what it was and from whom.
+func (w *World) witnessed(from identity.NodeID, message []byte) {
+	if i, up := w.byID[from]; up && w.hosts[i].liar == nil {
+		w.count.witnessed++
+		w.checkFanout(&w.hosts[i], message, 1)
+	}
+}
+
 // checkManifest sees that a forwarded manifest names published chunks; it returns what follows.
 func (w *World) checkManifest(h *host, b []byte) (rest []byte, ok bool) {
 	if len(b) < 2 {
@@ -187,7 +197,7 @@ func (w *World) checkManifest(h *host, b []byte) (rest []byte, ok bool) {
 }
 
 // checkSent sees that a host keeps to its cap.
-func (w *World) checkSent(h *host, lastSecond uint64) {
+func (w *World) checkSent(h *host, lastSecond, lastTen uint64) {
 	limit := h.group.UploadBPS
 	if limit < 0 || h.liar != nil {
 		return
@@ -195,6 +205,9 @@ func (w *World) checkSent(h *host, lastSecond uint64) {
 	limit = max(limit, capControlBPS)
 	if allowed := uint64(limit)/8 + capBurstBytes; lastSecond > allowed {
 		w.fail(h, checkCap, "%d bytes sent within a second, --upload %d allows %d", lastSecond, h.group.UploadBPS, allowed)
+	}
+	if allowed := 10*uint64(limit)/8 + capBurstBytes; lastTen > allowed {
+		w.fail(h, checkCap, "%d bytes sent within ten seconds, --upload %d allows %d", lastTen, h.group.UploadBPS, allowed)
 	}
 }
 

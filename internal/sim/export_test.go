@@ -94,11 +94,82 @@ func (w *World) CorruptNewest() {
 	p.Data[0] ^= 1
 }
 
+// CorruptAll likewise with all that were published so far.
+func (w *World) CorruptAll() {
+	for i := range w.published.chunks {
+		p := &w.published.chunks[i]
+		p.Data = append([]byte(nil), p.Data...)
+		p.Data[0] ^= 1
+	}
+}
+
 // Unshare has each node verify and keep everything for itself.
 func (w *World) Unshare() { w.shelf = nil }
 
 // Miscount counts a packet that nobody sent.
 func (w *World) Miscount() { w.net.taken++ }
+
+// A spoiled node is one that says what a test wants, or hears nothing.
+type spoiled struct {
+	core
+	feeds []node.Feed
+	deaf  bool
+}
+
+func (s spoiled) AppendFeeds(dst []node.Feed) ([]node.Feed, int) {
+	if s.feeds == nil {
+		return s.core.AppendFeeds(dst)
+	}
+	return append(dst, s.feeds...), 1
+}
+
+func (s spoiled) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out *node.Output) {
+	if !s.deaf {
+		s.core.HandleDatagram(now, from, b, out)
+	}
+}
+
+// spoil changes a host's node, once, when all have started.
+func (w *World) spoil(h *host, change func(*spoiled)) {
+	if _, done := h.node.(spoiled); done || w.now < mono.Time(8*time.Second) {
+		return
+	}
+	s := spoiled{core: h.node}
+	change(&s)
+	h.node = s
+}
+
+// Encircle has two hosts say that they feed each other with a class, and nobody else feeds them.
+func (w *World) Encircle() {
+	a, b := &w.hosts[1], &w.hosts[2]
+	w.spoil(a, func(s *spoiled) { s.feeds = []node.Feed{{NodeID: b.id, Classes: 1}} })
+	w.spoil(b, func(s *spoiled) { s.feeds = []node.Feed{{NodeID: a.id, Classes: 1}} })
+}
+
+// Deafen has a host's node hear nothing any more.
+func (w *World) Deafen() { w.spoil(&w.hosts[1], func(s *spoiled) { s.deaf = true }) }
+
+// Hoard has a meter of ten seconds count too much.
+func (w *World) Hoard() { w.hosts[1].sent10.sum += 10 << 20 }
+
+// MissGap has the checkers know of a chunk that a node did not call missing.
+func (w *World) MissGap() { w.hosts[1].ear.gaps++ }
+
+// Expel has a host's node say that it expelled somebody.
+func (w *World) Expel() {
+	if _, done := w.hosts[1].node.(expelling); done || !w.hosts[1].isUp() {
+		return
+	}
+	w.hosts[1].node = expelling{w.hosts[1].node}
+}
+
+type expelling struct{ core }
+
+func (e expelling) Status(now mono.Time) node.Status {
+	s := e.core.Status(now)
+	s.Counters.Hostile = 1
+	return s
+}
 
 // LowerCaps has the checkers believe, once all have started, that nobody may send anything to speak of.
 func (w *World) LowerCaps() {

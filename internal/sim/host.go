@@ -46,6 +46,7 @@ type host struct {
 	loss    lossState
 	timer   mono.Time // of the earliest timer event that is queued; mono.Never: none
 	sent    meter
+	sent10  meter
 	wireOut uint64 // bytes of IP packets
 	wireIn  uint64
 	ear     ear
@@ -88,7 +89,8 @@ func (w *World) start(h *host) {
 	h.id = cfg.Key.Public()
 	h.timer = mono.Never
 	if h.group.Hostile >= HostileMap {
-		h.node = newImpostor(w.now, cfg, h.group.Hostile)
+		m := newImpostor(w.now, cfg, h.group.Hostile)
+		m.witness, h.node = w.witnessed, m
 	} else {
 		h.node = node.New(w.now, cfg)
 	}

@@ -30,7 +30,8 @@ type impostor struct {
 	dial    mono.Time // next look for victims
 	cands   []wire.Candidate
 	buf     []byte
-	told    uint64 // claims and demands
+	told    uint64                                     // claims and demands
+	witness func(from identity.NodeID, message []byte) // is told each chunk and manifest that comes: here the checkers see what nodes with a cap send
 }
 
 // An impostorPeer is somebody who listens to the impostor.
@@ -202,13 +203,23 @@ func (m *impostor) handleMessage(now mono.Time, id link.ID, b []byte) (rest []by
 			return nil, wire.ErrTruncated
 		}
 		var manifest wire.Manifest
-		_, rest, err = wire.ParseManifest(body[1:], &manifest)
+		if _, rest, err = wire.ParseManifest(body[1:], &manifest); err == nil {
+			m.saw(id, b[:len(b)-len(rest)])
+		}
 		m.heard(manifest.Epoch, manifest.First+uint32(manifest.N))
+	case wire.TypeChunk:
+		m.saw(id, b) // the last of a packet
 	case wire.TypeNack: // never answered
 		var nack wire.Nack
 		rest, err = wire.ParseNack(body, &nack)
 	}
 	return rest, err
+}
+
+func (m *impostor) saw(id link.ID, message []byte) {
+	if info, ok := m.table.Peer(id); ok {
+		m.witness(info.NodeID, message)
+	}
 }
 
 // opened is told that a peer carries the station; the impostor does, too.

@@ -201,7 +201,7 @@ func (w *World) meterSent(h *host, to netip.AddrPort, data []byte) {
 		w.measure.sourceIP += uint64(size)
 	}
 	w.trace.sent(w.now, h.index, to, data)
-	w.checkSent(h, h.sent.add(w.now, size))
+	w.checkSent(h, h.sent.add(w.now, size), h.sent10.addLong(w.now, size))
 }
 
 // durationAt returns the permille-th of sorted durations in milliseconds.

@@ -153,21 +153,28 @@ func (w *World) arrive(h *host, i int32) {
 	}
 }
 
-// A meter adds up what a host sends over the last second, in twenty parts.
+// A meter adds up what a host sends over a while, in twenty parts.
 type meter struct {
 	part  [meterParts]uint32
 	index int64 // of the current part since the run began
 	sum   uint64
 }
 
+// meterParts are the parts of a meter. Meters are of a second and of ten.
 const (
 	meterParts = 20
 	meterPart  = mono.Time(1e9 / meterParts)
 )
 
 // add counts bytes and returns those of the last second, the current part included.
-func (m *meter) add(now mono.Time, bytes int) uint64 {
-	index := int64(now / meterPart)
+func (m *meter) add(now mono.Time, bytes int) uint64 { return m.addTo(int64(now/meterPart), bytes) }
+
+// addLong likewise, of the last ten.
+func (m *meter) addLong(now mono.Time, bytes int) uint64 {
+	return m.addTo(int64(now/(10*meterPart)), bytes)
+}
+
+func (m *meter) addTo(index int64, bytes int) uint64 {
 	for n := min(index-m.index, meterParts); n > 0; n-- {
 		p := &m.part[(index-n+1)%meterParts]
 		m.sum -= uint64(*p)

@@ -81,7 +81,7 @@ func (v runView) Churned() string { return compact(100*v.Conditions.Churn) + " %
 func (h Happening) Percent() string { return fmt.Sprintf("%.4f %%", 100*h.OnTime) }
 
 func newPlot(height float64, unit string) plot {
-	return plot{Left: 56, Top: 14, Right: plotWidth - 20, Bottom: height - 38, Height: height, Unit: unit}
+	return plot{Left: 68, Top: 14, Right: plotWidth - 20, Bottom: height - 38, Height: height, Unit: unit}
 }
 
 func (p *plot) x(share float64) float64 { return p.Left + share*(p.Right-p.Left) }

@@ -49,7 +49,8 @@ type Result struct {
 	Datagrams    uint64  `json:"datagrams"` // delivered
 	Lost         uint64  `json:"lost"`      // by the internet
 	Dropped      uint64  `json:"dropped"`   // by full queues and hosts that are down
-	Checked      uint64  `json:"checked"`   // chunks pushed in the sight of the checkers: those of nodes without a cap
+	Checked      uint64  `json:"checked"`   // chunks pushed in the sight of the checkers: those of nodes without a cap, and what anybody sent to impostors
+	Witnessed    uint64  `json:"witnessed"` // chunks and manifests that honest nodes sent to impostors, likewise checked
 	Lies         uint64  `json:"lies"`      // payloads that hostile nodes changed or invented
 	Looping      uint64  `json:"looping"`   // hosts found in a loop, over all samples
 	Trace        string  `json:"trace"`     // SHA-256
@@ -109,7 +110,7 @@ func (w *World) result() Result {
 	m := &w.measure
 	r := Result{
 		Scenario: w.scenario.Name, About: w.scenario.About, Seed: w.seed, Repeat: w.options.Repeat, Conditions: w.conditions(),
-		Missing: m.missing, Late: m.late, Looping: m.looping, Checked: w.count.forwarded, Lies: m.lies,
+		Missing: m.missing, Late: m.late, Looping: m.looping, Checked: w.count.forwarded, Witnessed: w.count.witnessed, Lies: m.lies,
 		HopsP50: percentile(m.hops[:], 500), HopsP99: percentile(m.hops[:], 990),
 		LagP50MS: percentile(m.lag[:], 500), LagP99MS: percentile(m.lag[:], 990),
 		Refills: len(m.refills), RefillLost: m.lost.chunks, RefillHurt: m.lost.children, Ended: m.ended,
@@ -295,7 +296,8 @@ func (r *Result) Table(to io.Writer) error {
 	row("source sends", "%.2f x the audio", r.SourceEgress)
 	row("overhead", "%.1f %% of the audio; duplicates %.2f %%, repaired %.2f %%", 100*r.Overhead, 100*r.Duplicates, 100*r.Repaired)
 	if r.Lies > 0 {
-		row("hostile nodes", "%d payloads changed or invented; %d chunks checked as honest nodes forwarded them", r.Lies, r.Checked)
+		row("hostile nodes", "%d payloads changed or invented; %d chunks checked as honest nodes forwarded them, %d messages as they came to hostile ones",
+			r.Lies, r.Checked, r.Witnessed)
 	}
 	row("run", "%.1f s, %d events, %d datagrams, %d lost, %d dropped, %d bytes a node", r.WallS, r.Events, r.Datagrams, r.Lost,
 		r.Dropped, r.BytesPerNode)

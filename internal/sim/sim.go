@@ -82,7 +82,7 @@ type World struct {
 
 // counts are totals of the network and of the nodes' work.
 type counts struct {
-	events, delivered, lost, dropped, forwarded uint64
+	events, delivered, lost, dropped, forwarded, witnessed uint64
 }
 
 // New prepares a run.

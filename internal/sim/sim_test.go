@@ -332,6 +332,30 @@ func TestCheckersFindAlteredChunks(t *testing.T) {
 	}
 }
 
+// Where all have a cap, impostors see what honest nodes send: when what was published is remembered wrongly, these are found out.
+func TestCheckersSeeThroughCaps(t *testing.T) {
+	s := sim.Shipped("hostile", 30).Until(20 * time.Second)
+	for i := range s.Groups {
+		if g := &s.Groups[i]; g.Hostile == 0 && g.UploadBPS < 0 {
+			g.UploadBPS = 2_000_000
+		}
+	}
+	for _, spoil := range []func(*sim.World){nil, (*sim.World).CorruptAll} {
+		w, err := sim.New(s, sim.Options{Seed: 1, Sampled: spoil})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := w.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		forward := strings.Contains(strings.Join(r.Failures, "\n"), ": forward:")
+		if r.Witnessed < 50 || forward != (spoil != nil) {
+			t.Errorf("%d messages came to impostors, spoiled %v: %v", r.Witnessed, spoil != nil, r.Failures)
+		}
+	}
+}
+
 // A packet too many in the books, caps that are lower than nodes were told: found out.
 func TestCheckersFindMistakes(t *testing.T) {
 	for _, c := range []struct {
@@ -340,6 +364,11 @@ func TestCheckersFindMistakes(t *testing.T) {
 	}{
 		{"packets sent", (*sim.World).Miscount},
 		{"bytes sent within a second", (*sim.World).LowerCaps},
+		{"bytes sent within ten seconds", (*sim.World).Hoard},
+		{"in a loop of parents", (*sim.World).Encircle},
+		{"plays nothing since", (*sim.World).Deafen},
+		{"notices named", (*sim.World).MissGap},
+		{"peers expelled, and nobody is hostile", (*sim.World).Expel},
 	} {
 		w, err := sim.New(sim.Shipped("static", 5).Until(15*time.Second), sim.Options{Seed: 1, Sampled: c.spoiled})
 		if err != nil {
