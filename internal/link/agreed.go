@@ -4,16 +4,15 @@ package link
 
 import "streamer/internal/identity"
 
-// agreedMax is how many secrets wait for the other node: those of the handshakes that are under way in a large simulation.
+// agreedMax is how many secrets wait for the other node in one generation, of which there are two: those of the handshakes that
+// are under way in a large simulation.
 const agreedMax = 1 << 16
 
 // Agreed is for a driver of many nodes in one process: of the secret that two of them share (X25519), which takes most of the time
 // of a handshake, what one has worked out the other takes. Each is taken once. It changes nothing of what they do, and has no
 // place where nodes must not know each other's secrets. Its nodes belong to one goroutine. The zero value is empty.
 type Agreed struct {
-	secrets map[pairOfKeys][]byte
-	oldest  []pairOfKeys // ring
-	next    int
+	young, old map[pairOfKeys][identity.KeyBytes]byte
 }
 
 // pairOfKeys is two public keys, the lower one first.
@@ -31,25 +30,22 @@ func (g *Agreed) take(pair pairOfKeys) []byte {
 	if g == nil {
 		return nil
 	}
-	secret := g.secrets[pair]
-	delete(g.secrets, pair)
-	return secret
+	for _, secrets := range [...]map[pairOfKeys][identity.KeyBytes]byte{g.young, g.old} {
+		if secret, ok := secrets[pair]; ok {
+			delete(secrets, pair)
+			return secret[:]
+		}
+	}
+	return nil
 }
 
-// put keeps a secret for the other node of a pair.
+// put keeps a secret for the other node of a pair. Those that nobody takes are forgotten.
 func (g *Agreed) put(pair pairOfKeys, secret []byte) {
 	if g == nil {
 		return
 	}
-	if g.secrets == nil {
-		g.secrets = map[pairOfKeys][]byte{}
+	if g.young == nil || len(g.young) >= agreedMax {
+		g.old, g.young = g.young, map[pairOfKeys][identity.KeyBytes]byte{}
 	}
-	g.secrets[pair] = append([]byte(nil), secret...)
-	if len(g.oldest) < agreedMax {
-		g.oldest = append(g.oldest, pair)
-		return
-	}
-	delete(g.secrets, g.oldest[g.next])
-	g.oldest[g.next] = pair
-	g.next = (g.next + 1) % agreedMax
+	g.young[pair] = [identity.KeyBytes]byte(secret)
 }
