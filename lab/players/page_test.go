@@ -34,6 +34,7 @@ func (l lone) Snapshot(context.Context) (web.Snapshot, error) {
 			Upload: node.UploadStatus{BudgetBPS: node.UploadAuto},
 			Tuned:  []node.StationStatus{{ID: l.id, Role: node.RoleListener, OnAir: true, Hops: 1, Buffer: 4 * time.Second}},
 		},
+		Pictures: make([]node.Picture, 1),
 		Stations: []web.Station{{
 			ID: l.id, Name: "<img src=x onerror=document.title='owned'>", Title: l.channel.Info().Title(), Codec: "mp3", Online: true,
 			Link: "streamerp2p://" + l.id.String(),
