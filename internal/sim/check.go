@@ -44,6 +44,7 @@ const (
 	failuresMax   = 20                     // that a run tells
 	capBurstBytes = 8 << 10                // above the cap in any second: one burst of repairs; and in any ten
 	capControlBPS = 32_000                 // a node that gives nothing still speaks to its parents
+	capSearchBPS  = 48_000                 // and over ten seconds, when it looks for some
 	loopSamples   = 5                      // in a row: longer than a second
 	samplePeriod  = 250 * time.Millisecond //
 	recovery      = 10 * time.Second       // after the last fault, everybody plays again
@@ -206,7 +207,7 @@ func (w *World) checkSent(h *host, lastSecond, lastTen uint64) {
 	if allowed := uint64(limit)/8 + capBurstBytes; lastSecond > allowed {
 		w.fail(h, checkCap, "%d bytes sent within a second, --upload %d allows %d", lastSecond, h.group.UploadBPS, allowed)
 	}
-	if allowed := 10*uint64(limit)/8 + capBurstBytes; lastTen > allowed {
+	if allowed := 10*uint64(max(limit, capSearchBPS))/8 + capBurstBytes; lastTen > allowed {
 		w.fail(h, checkCap, "%d bytes sent within ten seconds, --upload %d allows %d", lastTen, h.group.UploadBPS, allowed)
 	}
 }

@@ -94,8 +94,8 @@ type window struct {
 	what     string
 	from     time.Duration
 	to       time.Duration
-	times    int       // that a fault is repeated
-	arrivals *Arrivals // nil: a fault
+	again    []time.Duration // when a fault is repeated
+	arrivals *Arrivals       // nil: a fault
 	share
 }
 
@@ -111,7 +111,7 @@ func (w *World) openWindows() {
 		if f.Again && len(w.measure.windows) > 0 {
 			last := &w.measure.windows[len(w.measure.windows)-1]
 			last.to = f.At + f.For + windowAfter
-			last.times++
+			last.again = append(last.again, f.At)
 			continue
 		}
 		w.measure.windows = append(w.measure.windows, window{what: f.Kind.String(), from: f.At, to: f.At + f.For + windowAfter})

@@ -201,6 +201,9 @@ func (p *plot) timeAxis(r *Result) {
 			last = m.At
 		}
 		p.Marks = append(p.Marks, m)
+		for _, at := range h.againS {
+			p.Marks = append(p.Marks, tick{At: p.x(at / ends)})
+		}
 	}
 }
 

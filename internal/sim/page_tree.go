@@ -49,9 +49,10 @@ func (r *Result) treeView() treeView {
 	for i := range tree {
 		l.row[i] = -1
 	}
-	for i, b := range tree {
-		if i > 0 && len(b.Parents) > 0 {
-			l.children[b.Parents[0]] = append(l.children[b.Parents[0]], i)
+	main := mainParents(tree)
+	for i, from := range main {
+		if from >= 0 {
+			l.children[from] = append(l.children[from], i)
 		}
 	}
 	deepest := l.place(0, 0)
@@ -59,7 +60,7 @@ func (r *Result) treeView() treeView {
 	at := func(i int) (x, y float64) { return treeLeft + l.x[i]*leaf, treeTop + float64(l.row[i]*treeRow) }
 	for i, b := range tree {
 		if l.row[i] < 0 {
-			v.Unfed++ // or in a loop
+			v.Unfed++
 			continue
 		}
 		x, y := at(i)
@@ -68,13 +69,13 @@ func (r *Result) treeView() treeView {
 			d.R, d.Color = 9, -1
 		}
 		v.Dots = append(v.Dots, d)
-		for k, p := range b.Parents {
+		for _, p := range b.Parents {
 			if l.row[p] < 0 {
 				continue
 			}
 			px, py := at(p)
 			e := edge{fmt.Sprintf("M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f", px, py, px, (py+y)/2, x, (py+y)/2, x, y)}
-			if k == 0 {
+			if p == main[i] {
 				v.Main = append(v.Main, e)
 			} else {
 				v.Others = append(v.Others, e)
@@ -114,4 +115,30 @@ func (l *layout) place(i, row int) (deepest int) {
 	first, last := l.children[i][0], l.children[i][len(l.children[i])-1]
 	l.x[i] = (l.x[first] + l.x[last]) / 2
 	return deepest
+}
+
+// mainParents says below whom each host is drawn: whoever feeds it the most, unless that goes in a circle, as it may when the classes
+// of two hosts come by different ways; then below the next. -1: nobody, which the source is too.
+func mainParents(tree []Branch) []int {
+	main := make([]int, len(tree))
+	placed := make([]bool, len(tree))
+	for i := range main {
+		main[i], placed[i] = -1, i == 0
+	}
+	for nth := 0; nth < len(tree); {
+		moved := false
+		for i := range tree {
+			for _, from := range tree[i].Parents[:min(nth+1, len(tree[i].Parents))] {
+				if !placed[i] && placed[from] {
+					main[i], placed[i], moved = from, true, true
+				}
+			}
+		}
+		if moved {
+			nth = 0
+		} else {
+			nth++
+		}
+	}
+	return main
 }

@@ -89,7 +89,8 @@ type Happening struct {
 	Again     int     `json:"again,omitempty"` // so many times more; figures are of all together
 	OnTime    float64 `json:"on_time"`
 	Due       uint64  `json:"due"` // chunks
-	Newcomers int     `json:"newcomers,omitempty"`
+	againS    []float64
+	Newcomers int `json:"newcomers,omitempty"`
 	// How long those waited for their first audio; one that never had any, so far.
 	StartupP50MS float64 `json:"startup_p50_ms,omitempty"`
 	StartupP95MS float64 `json:"startup_p95_ms,omitempty"`
@@ -192,7 +193,10 @@ func (m *measure) happened() []Happening {
 	var all []Happening
 	for i := range m.windows {
 		v := &m.windows[i]
-		h := Happening{What: v.what, AtS: v.from.Seconds(), Again: v.times, Due: v.due}
+		h := Happening{What: v.what, AtS: v.from.Seconds(), Again: len(v.again), Due: v.due}
+		for _, at := range v.again {
+			h.againS = append(h.againS, at.Seconds())
+		}
 		if v.due > 0 {
 			h.OnTime = v.ratio()
 		}
