@@ -29,6 +29,8 @@ type figures struct {
 	Took          time.Duration
 	Lives         int
 	OnTime, Worst float64 // share of chunks that were there in time: of the mean listener, of the worst
+	Within        float64 // share of looks at which nothing was missing but the last PlayDelay: of the mean listener
+	WithinWorst   float64
 	Due, Missing  uint64
 	Newcomers     uint64  // chunks missing of those who came in the window
 	Silent        float64 // share of looks that found a listener without audio ahead
@@ -47,6 +49,8 @@ type figures struct {
 	Repaired      float64
 	Groups        []groupFigures
 	Busy, Stolen  float64 // of the machine's cores
+	Still         float64 // share of the time in which a core did not serve
+	Longest       time.Duration
 }
 
 type groupFigures struct {
@@ -84,7 +88,7 @@ func (c *crowd) figures() figures {
 	f := figures{Took: time.Since(w.from), Lives: len(c.lives), Worst: 1}
 	var received, repaired, duplicate, payload, sent uint64
 	var hops []int
-	var lags []float64
+	var lags, within []float64
 	looks, silences, heard := 0, 0, 0
 	rate := c.rate()
 	for _, r := range c.lives {
@@ -95,6 +99,9 @@ func (c *crowd) figures() figures {
 		payload += r.last.Bytes.PayloadIn - r.base.Bytes.PayloadIn
 		hops, lags = append(hops, r.hops...), append(lags, r.lags...)
 		looks, silences = looks+r.looks, silences+r.silences
+		if len(r.lags) > 0 {
+			within = append(within, c.within(r.lags))
+		}
 		due, tuned := got+missing, c.tuned(r)
 		if r.heard < 0 && tuned > 0 {
 			f.Deaf++
@@ -119,6 +126,10 @@ func (c *crowd) figures() figures {
 		}
 	}
 	f.OnTime /= float64(max(1, heard))
+	for _, share := range within {
+		f.Within += share / float64(len(within))
+	}
+	f.WithinWorst = at(within, 0)
 	f.Silent = ratio(uint64(silences), uint64(looks))
 	f.Hops50, f.Hops99 = at(hops, 500), at(hops, 990)
 	f.Lag50, f.Lag99 = at(lags, 500), at(lags, 990)
@@ -139,7 +150,19 @@ func (c *crowd) figures() figures {
 		f.Refill = append(f.Refill, r.took)
 	}
 	f.Busy, f.Stolen = load(w.busy, busy())
+	f.Still, f.Longest = c.stalls.Since(w.from).Seconds()/f.Took.Seconds(), c.stalls.Longest(w.from)
 	return f
+}
+
+// within is the share of lags that are no longer than the play delay.
+func (c *crowd) within(lags []float64) float64 {
+	n := 0
+	for _, lag := range lags {
+		if lag <= millis(c.s.PlayDelay) {
+			n++
+		}
+	}
+	return ratio(uint64(n), uint64(len(lags)))
 }
 
 // owedSlack is how long chunks may be on their way before a node that has heard nothing of them is taken to miss them.
@@ -231,15 +254,16 @@ func load(from, to [3]uint64) (work, stolen float64) {
 // String says everything in one paragraph.
 func (f *figures) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v, %d listeners: on time %.4f mean, %.4f worst; %d of %d chunks missing, %d of them by newcomers; silent %.4f, never heard %d; hops %d p50 %d p99; "+
+	fmt.Fprintf(&b, "%v, %d listeners: on time %.4f mean, %.4f worst; within the play delay %.4f mean, %.4f worst; %d of %d chunks missing, %d of them by newcomers; silent %.4f, never heard %d; hops %d p50 %d p99; "+
 		"lag %.0f p50 %.0f p99 ms; startup %v p50 %v p95; egress %.2f; overhead %.3f duplicates %.4f repaired %.4f",
-		f.Took.Round(time.Second), f.Lives, f.OnTime, f.Worst, f.Missing, f.Due, f.Newcomers, f.Silent, f.Deaf, f.Hops50, f.Hops99, f.Lag50, f.Lag99,
+		f.Took.Round(time.Second), f.Lives, f.OnTime, f.Worst, f.Within, f.WithinWorst, f.Missing, f.Due, f.Newcomers, f.Silent, f.Deaf, f.Hops50, f.Hops99, f.Lag50, f.Lag99,
 		ms(at(f.Startup, 500)), ms(at(f.Startup, 950)), f.Egress, f.Overhead, f.Duplicates, f.Repaired)
 	fmt.Fprintf(&b, "; refill %v p50 %v p95 of %d, %d not refilled, cost %v p50 %v p95, %d chunks lost", ms(at(f.Refill, 500)), ms(at(f.Refill, 950)),
 		len(f.Cost), f.Unrefilled, ms(at(f.Cost, 500)), ms(at(f.Cost, 950)), f.Lost)
 	for _, g := range f.Groups {
 		fmt.Fprintf(&b, "; %s: %d hosts sent %.0f of %d kbit/s", g.Name, g.Hosts, g.SentBPS/1000, g.UploadBPS/1000)
 	}
-	fmt.Fprintf(&b, "; cores %.0f %% busy, %.0f %% stolen", 100*f.Busy, 100*f.Stolen)
+	fmt.Fprintf(&b, "; cores %.0f %% busy, %.0f %% stolen; one stood still for %.1f %% of the time, at most %v", 100*f.Busy, 100*f.Stolen, 100*f.Still,
+		ms(f.Longest))
 	return b.String()
 }

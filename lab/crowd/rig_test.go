@@ -30,8 +30,9 @@ type crowd struct {
 	link   string
 	seats  []*seat
 	random *rand.Rand // of who goes
-	began  time.Time  // of the scenario
-	struck int        // faults so far
+	stalls *netlab.Stalls
+	began  time.Time // of the scenario
+	struck int       // faults so far
 
 	mu      sync.Mutex
 	lives   []*running // all listeners so far
@@ -64,7 +65,7 @@ func newCrowd(t *testing.T, s sim.Scenario, seed uint64, gossip bool) *crowd {
 		t.Fatalf("scenario %s: the lab's crowds have no seeds, no homes and no heavy tail", s.Name)
 	}
 	c := &crowd{
-		t: t, s: s, gossip: gossip, net: netlab.New(t, seed), random: rand.New(rand.NewPCG(seed, 1)), byAddr: map[string]*running{},
+		t: t, s: s, gossip: gossip, net: netlab.New(t, seed), stalls: netlab.WatchStalls(t), random: rand.New(rand.NewPCG(seed, 1)), byAddr: map[string]*running{},
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	var host *netlab.Host
