@@ -31,6 +31,10 @@ func (t *Table) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out
 		t.drop(DropFull)
 		return 0, nil
 	}
+	if t.busy && kind == wire.DatagramHello {
+		t.drop(DropFull)
+		return 0, nil
+	}
 	switch kind {
 	case wire.DatagramHello:
 		t.handleHello(now, b, out)

@@ -3,6 +3,7 @@
 package mesh
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 	"time"
@@ -20,8 +21,11 @@ const roundingClasses = 2
 // caughtUpSpan is how far behind the newest chunk a node may be that takes children.
 const caughtUpSpan = 1500 * time.Millisecond
 
-// caughtUpHoles is how many chunks may be missing of what such a node has.
-const caughtUpHoles = wire.Classes
+// caughtUpHoles is how many chunks of a quarter may be missing of what such a node has.
+const caughtUpHoles = wire.Classes / wire.PartManifests
+
+// tellEvery is how often a peer that is refused is told of others.
+const tellEvery = 5 * time.Second
 
 // roomFresh is how lately a peer must have been heard to be offered as one that has room.
 const roomFresh = haveToParents + 500*time.Millisecond
@@ -29,12 +33,24 @@ const roomFresh = haveToParents + 500*time.Millisecond
 // handleWant decides what a peer gets from now on and says so. A Want is absolute, so it may come twice.
 func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	p.open, p.asked = true, w.Token
+	p.believe(now, &w)
 	fresh := w.Classes &^ p.child.classes
 	given, reason := s.admit(now, p, fresh, w)
+	if reason == wire.GrantFull {
+		if given |= s.displace(now, p, fresh&^given&s.canGive(p), out); given == fresh {
+			reason = wire.GrantAll
+		}
+	}
 	classes := w.Classes&p.child.classes | given
-	manifests := w.Manifests && (p.child.manifests || (classes != 0 || w.Classes == 0) && s.mayGiveManifests(p))
+	manifests := w.Manifests && (p.child.manifests || (classes != 0 || w.Classes == 0) && s.mayGiveManifests(p, classes != 0))
 	if w.Manifests && !manifests && reason == wire.GrantAll {
 		reason = wire.GrantFull
+	}
+	if given != 0 {
+		p.child.invites = 0
+	}
+	if p.child.waiting = 0; reason == wire.GrantFull {
+		p.child.waiting, p.child.urgent = now, w.Orphan
 	}
 	isNew := !p.isChild()
 	if classes == 0 && !manifests {
@@ -44,7 +60,7 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	}
 	g := wire.Grant{Channel: s.cfg.Channel, Token: w.Token, Manifests: manifests, Reason: reason, Classes: classes}
 	if e := s.newest(); e != nil {
-		g.Epoch, g.From = e.num, e.next
+		g.Epoch, g.From, g.Live = e.num, e.next, s.released(e)
 	}
 	if c := &p.child; w.Backlog && c.cursor != nil && c.cursor.num == w.Epoch {
 		c.pos = max(c.pos, w.From) // others make it begin later
@@ -52,14 +68,17 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	if w.Backlog && (given != 0 || manifests && isNew) {
 		e, from := s.backlogStart(w, classes)
 		if e != nil {
-			g.Epoch, g.From = e.num, from
+			if g.Epoch, g.From = e.num, from; e != s.newest() {
+				g.Live = math.MaxUint32 // all of it is past
+			}
 			s.startCursor(now, p, e, from, given, out)
 		}
 	}
 	if reason != wire.GrantAll {
 		g.Wait = fullWait
 	}
-	if reason != wire.GrantAll || w.Headers {
+	if (reason != wire.GrantAll || w.Headers) && (p.toldAt == 0 || now.Sub(p.toldAt) > tellEvery) {
+		p.toldAt = now
 		var buf [wire.CandidatesMax]wire.Candidate
 		g.Candidates = s.offer(p, buf[:0])
 	}
@@ -86,6 +105,9 @@ func (s *Station) setChild(p *peer, classes uint16, manifests bool) {
 // takeUpload takes from the node's upload what the subscription costs.
 func (s *Station) takeUpload(p *peer) {
 	bps := s.classBPS() * int64(bits.OnesCount16(p.child.classes))
+	if p.child.manifests {
+		bps += s.manifestBPS()
+	}
 	s.host.TakeUpload(bps - p.child.takenBPS)
 	p.child.takenBPS = bps
 }
@@ -99,7 +121,8 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 	if !s.host.Gives() {
 		return 0, wire.GrantFull
 	}
-	if s.newest() == nil || s.leaving || w.Backlog && !s.caughtUp() {
+	there := s.caughtUp()
+	if s.newest() == nil || s.leaving || w.Backlog && there == 0 {
 		return 0, wire.GrantNothing
 	}
 	reason := wire.GrantAll
@@ -110,7 +133,7 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 		case way.Has(pathID(p.node)):
 			fresh &^= mask
 			reason = wire.GrantLoop
-		case way.Hops >= hopsMax:
+		case way.Hops >= hopsMax, w.Backlog && there&(1<<part) == 0:
 			fresh &^= mask
 			reason = wire.GrantNothing
 		}
@@ -122,8 +145,19 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 	if s.cfg.Role == Source && !orphan && s.othersHaveRoom(now, p) {
 		free = min(free, sourceClasses-s.Load())
 	}
+	if !orphan {
+		free = min(free, s.sharesOf(p))
+	}
+	if !orphan && !p.near && s.betterWaits(p, now) {
+		free = 0
+	}
 	given := uint16(0)
-	for part := range wire.PartManifests {
+	whole := p.claim.gives >= wire.Classes/4 // a way for each class is more than a node with children can tell them
+	for _, part := range s.rarest() {
+		if n := bits.OnesCount16(fresh & (quarter << part)); whole && n > 0 && free < n {
+			reason = wire.GrantFull
+			continue
+		}
 		for c := part; c < wire.Classes; c += wire.PartManifests {
 			bit := uint16(1) << c
 			if fresh&bit == 0 {
@@ -143,25 +177,74 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 	return given, reason
 }
 
-// caughtUp reports whether this node has what it would give: one that has only just begun would keep others waiting.
-func (s *Station) caughtUp() bool {
-	e := s.newest()
-	if s.cfg.Role == Source || e.complete >= e.since(caughtUpSpan) {
-		return true
-	}
-	holes := 0
-	for seq := e.complete; seq < e.next && holes <= caughtUpHoles; seq++ {
-		if e.at(seq).data == nil {
-			holes++
+// rarest is the quarters in the order of how often they are given, the one first that the fewest children have.
+func (s *Station) rarest() (parts [wire.PartManifests]int) {
+	var copies [wire.PartManifests]int
+	for part := range parts {
+		parts[part] = part
+		for _, c := range s.children {
+			if c.child.classes&(quarter<<part) != 0 {
+				copies[part]++
+			}
 		}
 	}
-	return holes <= caughtUpHoles
+	slices.SortStableFunc(parts[:], func(a, b int) int { return copies[a] - copies[b] })
+	return parts
+}
+
+// canGive is what of the stream this node has and p is not on the way of.
+func (s *Station) canGive(p *peer) (mask uint16) {
+	if s.newest() == nil || s.leaving || !s.host.Gives() {
+		return 0
+	}
+	for parts := s.gettable(); parts != 0; parts &= parts - 1 {
+		if part := bits.TrailingZeros8(parts); !s.place.parts[part].Has(pathID(p.node)) {
+			mask |= quarter << part
+		}
+	}
+	return mask
+}
+
+// caughtUp reports for each quarter whether this node has what it would give: one that has only just begun would keep others
+// waiting.
+func (s *Station) caughtUp() (parts uint8) {
+	const all = 1<<wire.PartManifests - 1
+	e := s.newest()
+	if e == nil {
+		return 0
+	}
+	if s.cfg.Role == Source || e.complete >= e.since(caughtUpSpan) {
+		return all
+	}
+	var holes [wire.PartManifests]int
+	for seq := max(e.complete, e.since(backlogSpan)); seq < e.next; seq++ {
+		if e.at(seq).data == nil {
+			holes[seq%wire.PartManifests]++
+		}
+	}
+	for part, n := range holes {
+		if n <= caughtUpHoles {
+			parts |= 1 << part
+		}
+	}
+	return parts
+}
+
+// gettable is which quarters another node may have from this one.
+func (s *Station) gettable() (parts uint8) {
+	parts = s.caughtUp()
+	for c := range wire.Classes {
+		if s.cfg.Role != Source && (!s.brings(c) || s.place.parts[c%wire.PartManifests].Hops >= hopsMax) {
+			parts &^= 1 << (c % wire.PartManifests)
+		}
+	}
+	return parts
 }
 
 // mayGiveManifests reports whether p gets manifests: they cost little, but one's ancestors get none.
-func (s *Station) mayGiveManifests(p *peer) bool {
+func (s *Station) mayGiveManifests(p *peer, child bool) bool {
 	return s.host.Gives() && s.newest() != nil && !s.leaving && s.place.parts[wire.PartManifests].Hops < hopsMax &&
-		!s.place.parts[wire.PartManifests].Has(pathID(p.node)) && s.freeClasses(true) > 0
+		!s.place.parts[wire.PartManifests].Has(pathID(p.node)) && (child || s.freeClasses(true) > 0)
 }
 
 // freeClasses is how many more classes of this station the upload carries; a reserve is kept for orphans.
@@ -172,6 +255,9 @@ func (s *Station) freeClasses(orphan bool) int {
 	free, whole := s.host.FreeUpload()
 	if !orphan {
 		free -= whole * reservePercent / 100
+		for _, c := range s.cursors {
+			free -= s.classBPS() * int64(bits.OnesCount16(c.child.mask)) // what begins shall be there in time
+		}
 	}
 	return int(max(0, min(free/max(1, s.classBPS()), 1<<16)))
 }
@@ -188,45 +274,9 @@ func (s *Station) Load() int {
 // othersHaveRoom reports whether anybody but p can take a newcomer that this node sends away.
 func (s *Station) othersHaveRoom(now mono.Time, p *peer) bool {
 	return slices.ContainsFunc(s.peers, func(o *peer) bool {
-		return o != p && o.open && !o.gone && !o.have.Leaf && o.have.Free > 0 && o.have.Hops < hopsMax &&
+		return o != p && o.open && !o.gone && !o.have.Leaf && o.have.Free > 0 && o.have.Nearest() < hopsMax &&
 			now.Sub(o.heardAt) < roomFresh
 	})
-}
-
-// affordableBacklog is how much of the past the spare upload brings to a newcomer within backlogTime, or to a node that was cut off
-// within resumeTime.
-func (s *Station) affordableBacklog(classes uint16, cutOff bool) time.Duration {
-	span, within := backlogSpan, backlogTime
-	if cutOff {
-		span, within = resumeSpan, resumeTime
-	}
-	spare := s.host.SpareUpload() / int64(1+len(s.cursors))
-	need := max(1, s.classBPS()*int64(bits.OnesCount16(classes)))
-	switch {
-	case spare < need:
-		return 0 // what is live comes first; the newcomer begins with that
-	case spare/need >= int64(span/within):
-		return span
-	}
-	return within * time.Duration(spare*100/need) / 100
-}
-
-// backlogStart is where the backlog that w asks for begins.
-func (s *Station) backlogStart(w wire.Want, classes uint16) (*epoch, uint32) {
-	e := s.newest()
-	if e == nil || !e.placed {
-		return nil, 0
-	}
-	from := e.since(min(time.Duration(w.Back)*time.Millisecond, s.affordableBacklog(classes, w.Orphan && w.Epoch != 0)))
-	if old := s.epochFor(w.Epoch); w.Epoch != 0 && old != nil && old.placed {
-		if old == e {
-			return e, max(from, w.From)
-		}
-		if next := s.epochAfter(old); next == e && from <= uint32(len(e.head)) {
-			return old, max(old.base, w.From)
-		}
-	}
-	return e, from
 }
 
 // sendHeaders sends what a late joiner's decoder needs before the first frame: header chunks, the event in force, and the

@@ -186,7 +186,7 @@ func TestSourceAlone(t *testing.T) {
 	}
 	for range 6 {
 		r.run(time.Second)
-		r.from(2, wire.Have{Channel: 2, Epoch: epoch, Next: 17, Complete: 17}.Append(nil))
+		r.from(2, wire.Have{Channel: 2, Epoch: epoch, Next: 17, Complete: 17, Parts: 0xf}.Append(nil))
 	}
 	if r.alone > 0 {
 		t.Error("alone with a child that is heard")

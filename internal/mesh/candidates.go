@@ -21,6 +21,7 @@ type candidate struct {
 	dialing mono.Time
 	nextTry mono.Time
 	fails   int
+	climbed mono.Time // when it was last dialled for its place
 }
 
 func (s *Station) addHint(a netip.AddrPort) {

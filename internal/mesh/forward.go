@@ -11,8 +11,10 @@ import (
 	"streamer/internal/wire"
 )
 
-// cursorPause is how long a backlog waits for upload.
-const cursorPause = 10 * time.Millisecond
+const (
+	cursorPause = 10 * time.Millisecond // how long a backlog waits for upload
+	cursorSpan  = 3 * time.Second       // then what is left of a backlog is too late
+)
 
 // childState is what this node gives to a peer.
 type childState struct {
@@ -20,9 +22,23 @@ type childState struct {
 	manifests bool
 	takenBPS  int64 // of the upload
 
-	// The backlog: chunks of mask from (epoch, pos) on, until it has caught up with what is live.
+	waiting mono.Time // since when it waits for room; 0: it does not
+	invited mono.Time // when it was told of room last
+	invites int       // how often it was since it got something
+	urgent  bool      // it is an orphan
+
+	moving   uint16 // classes that it shall take from movingTo
+	movingTo PeerID
+	movedAt  mono.Time // when it was asked to; 0 never
+	ends     uint16    // classes that end at endsAt
+	endsAt   mono.Time
+
+	// The backlog: chunks of mask from (epoch, pos) to the first one that is pushed. It never holds back what is live.
 	cursor   *epoch
 	pos      uint32
+	until    uint32 // in the newest epoch that there was when it began
+	untilIn  *epoch
+	endAt    mono.Time // when it is given up
 	mask     uint16
 	sent     *manifest // last one sent by the cursor
 	cursorAt mono.Time
@@ -33,10 +49,9 @@ func (c *childState) covers(e *epoch, seq uint32) bool {
 	if c.cursor == nil {
 		return false
 	}
-	if c.cursor == e {
-		return seq >= c.pos
-	}
-	return e.num > c.cursor.num
+	after := e.num > c.cursor.num || e == c.cursor && seq >= c.pos
+	before := e.num < c.untilIn.num || e == c.untilIn && seq < c.until
+	return after && before
 }
 
 // pushChunk sends a verified chunk to the subscribers of its class.
@@ -90,7 +105,7 @@ func (s *Station) justPushed(now mono.Time, p *peer, e *epoch, seq uint32) bool 
 func (s *Station) pushManifest(e *epoch, m *manifest, from *peer, out *Output) {
 	out.send(Send{Priority: Push, Manifest: true, Epoch: e.num, Seq: m.First, Data: m.raw})
 	for _, c := range s.children {
-		if c.child.manifests && c != from && !(m.N > 0 && c.child.sent != nil && c.child.covers(e, m.First)) {
+		if c.child.manifests && c != from && !(m.N > 0 && c.child.covers(e, m.First)) {
 			out.addPeer(c.id)
 		}
 	}
@@ -100,10 +115,12 @@ func (s *Station) pushManifest(e *epoch, m *manifest, from *peer, out *Output) {
 // startCursor begins a backlog of the classes in mask from seq of e on.
 func (s *Station) startCursor(now mono.Time, p *peer, e *epoch, seq uint32, mask uint16, out *Output) {
 	c := &p.child
-	if e == s.newest() && seq >= s.released(e) && c.cursor == nil {
-		s.sendAhead(p, e, out)
+	live := s.newest()
+	s.sendAhead(p, live, out)
+	if e == live && seq >= s.released(e) && c.cursor == nil {
 		return // there is no past: all of it will be pushed
 	}
+	c.untilIn, c.until, c.endAt = live, s.released(live), now.Add(cursorSpan)
 	if c.cursor == nil {
 		s.cursors = append(s.cursors, p)
 	} else if c.cursor.num < e.num || c.cursor == e && c.pos < seq {
@@ -114,7 +131,7 @@ func (s *Station) startCursor(now mono.Time, p *peer, e *epoch, seq uint32, mask
 	c.mask |= mask
 }
 
-// sendAhead sends a child that has caught up the manifests that were pushed before it came, of chunks that are still to come.
+// sendAhead sends a new child the manifests that were pushed before it came, of chunks that are still to come.
 func (s *Station) sendAhead(p *peer, e *epoch, out *Output) {
 	if !p.child.manifests {
 		return
@@ -132,7 +149,7 @@ func (s *Station) sendAhead(p *peer, e *epoch, out *Output) {
 }
 
 func (s *Station) endCursor(p *peer) {
-	p.child.cursor, p.child.mask, p.child.sent = nil, 0, nil
+	p.child.cursor, p.child.untilIn, p.child.mask, p.child.sent = nil, nil, 0, nil
 	if i := slices.Index(s.cursors, p); i >= 0 {
 		s.cursors = slices.Delete(s.cursors, i, i+1)
 	}
@@ -160,17 +177,16 @@ func (s *Station) runCursors(now mono.Time, out *Output) {
 func (s *Station) stepCursor(now mono.Time, p *peer, out *Output) {
 	c := &p.child
 	e := c.cursor
-	if s.epochFor(e.num) != e {
+	if s.epochFor(e.num) != e || now > c.endAt {
 		s.endCursor(p)
 		return
 	}
 	c.pos = max(c.pos, e.base)
-	if c.pos >= s.released(e) {
-		if next := s.epochAfter(e); next != nil && next.placed {
+	if last := e.num >= c.untilIn.num; c.pos >= e.next || last && c.pos >= c.until {
+		if next := s.epochAfter(e); !last && next != nil && next.placed {
 			c.cursor, c.pos = next, next.base
 			return
 		}
-		s.sendAhead(p, e, out)
 		s.endCursor(p)
 		return
 	}
@@ -180,7 +196,8 @@ func (s *Station) stepCursor(now mono.Time, p *peer, out *Output) {
 	}
 	seq, sl := c.pos, e.at(c.pos)
 	c.pos++
-	if sl.m != nil && sl.m != c.sent && c.manifests {
+	ahead := sl.m != nil && e == c.untilIn && sl.m.First+uint32(sl.m.N) > c.until // startCursor has sent it
+	if sl.m != nil && sl.m != c.sent && !ahead && c.manifests {
 		c.sent = sl.m
 		out.send(Send{Priority: Backlog, Manifest: true, Epoch: e.num, Seq: sl.m.First, Data: sl.m.raw})
 		out.addPeer(p.id)
@@ -201,7 +218,7 @@ func (s *Station) endChild(p *peer) {
 	}
 	s.endCursor(p)
 	s.host.TakeUpload(-p.child.takenBPS)
-	p.child = childState{}
+	p.child = childState{waiting: p.child.waiting, invited: p.child.invited, invites: p.child.invites, urgent: p.child.urgent}
 	if i := slices.Index(s.children, p); i >= 0 {
 		s.children = slices.Delete(s.children, i, i+1)
 	}

@@ -32,7 +32,7 @@ func (r *rig) has(p mesh.PeerID, next uint32, free uint8, hops uint8, way ...ide
 		}
 	}
 	r.from(p, path.Append(nil))
-	r.from(p, wire.Have{Channel: byte(p), Epoch: epoch, Next: next, Complete: next, Hops: hops, Free: free}.Append(nil))
+	r.from(p, wire.Have{Channel: byte(p), Epoch: epoch, Next: next, Complete: next, Hops: [...]uint8{hops, hops, hops, hops}, Free: free, Parts: 0xf}.Append(nil))
 }
 
 // grant has a peer agree to what it was asked for last.

@@ -131,6 +131,13 @@ func (o *Output) send(s Send) {
 
 func (o *Output) addPeer(to PeerID) {
 	o.peers = append(o.peers, to)
+	{
+		s := &o.Sends[len(o.Sends)-1]
+		k := 40 + 2*int(s.Priority)
+		if s.Manifest {
+			k++
+		}
+	}
 	o.Sends[len(o.Sends)-1].to = len(o.peers)
 }
 

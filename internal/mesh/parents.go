@@ -15,7 +15,9 @@ import (
 const (
 	partnerSilence = haveToPartners + 1500*time.Millisecond // then a partner is no hope any more
 	straysMax      = 4                                      // chunks that nobody asked for, before the sender is told
+	repeatsMax     = 2                                      // chunks in a row of what is past, that a parent sends
 	movesEvery     = 5 * time.Second
+	parentBonus    = 60 * time.Millisecond // each parent more costs a HAVE every two seconds
 )
 
 // review looks after subscriptions and partners, four times a second.
@@ -25,6 +27,10 @@ func (s *Station) review(now mono.Time, out *Output) {
 		s.takeUpload(c) // the rate may have changed
 	}
 	s.trim()
+	if !s.leaving {
+		s.moved(now, out)
+		s.invite(now, out)
+	}
 	if s.cfg.Role == Source {
 		s.noticeSilence(now, out)
 	}
@@ -35,6 +41,8 @@ func (s *Station) review(now mono.Time, out *Output) {
 	s.assignClasses(now, out)
 	s.moveNear(now, out)
 	s.balance(now, out)
+	s.doMoves(now, out)
+	s.climb(now, out)
 	s.keepNear(now, out)
 	s.keepPartners(now, out)
 	s.updatePlace(out)
@@ -101,12 +109,15 @@ func (s *Station) bestParent(now mono.Time, part, n int, outside bool) *peer {
 			continue
 		}
 		rtt, _ := s.host.RoundTrip(p.id)
-		score := rtt/2 + 250*time.Millisecond*time.Duration(p.have.Hops)
+		score := rtt/2 + 250*time.Millisecond*time.Duration(p.hops(part))
 		if load := bits.OnesCount16(p.parent.want); p.hasNearRoom(n) {
 			score -= nearBonus
 		} else if part != wire.PartManifests && s.play.begun {
-			if score += 15 * time.Millisecond * time.Duration(load); load+n > wire.Classes/2 {
-				score += 300 * time.Millisecond
+			switch {
+			case load+n > wire.Classes/2:
+				score += 300*time.Millisecond + 15*time.Millisecond*time.Duration(load)
+			case load > 0:
+				score -= parentBonus
 			}
 		}
 		if p.have.Epoch != 0 && int(p.have.Free) < n {
@@ -133,7 +144,10 @@ func (s *Station) eligible(now mono.Time, p *peer, part int) bool {
 		now.Sub(p.heardAt) > partnerSilence || part == wire.PartManifests && now < p.parent.noManifestsUntil {
 		return false
 	}
-	if p.have.Epoch != 0 && p.have.Hops >= hopsMax {
+	if p.have.Epoch != 0 && p.hops(part) >= hopsMax {
+		return false
+	}
+	if p.have.Epoch != 0 && part < wire.PartManifests && p.have.Parts&(1<<part) == 0 {
 		return false
 	}
 	if p.have.Epoch == 0 && p.open && (p.haveAt != 0 || p.isChild()) {
@@ -215,21 +229,39 @@ func (s *Station) pushed(now mono.Time, p *peer, e *epoch, m *manifest, seq uint
 		}
 		return
 	}
-	if s.assign[class] != p {
+	fresh := e.find(seq)
+	news := fresh != nil && fresh.data == nil
+	live := e.newest != nil && e.newest.Media-m.Media <= 2*wire.ManifestSpan
+	if s.assign[class] != p && (news || live) { // not by what it repeats
 		s.takeOver(now, p, out)
 	}
-	if fresh := e.find(seq); fresh == nil || fresh.data != nil {
+	if p.repeated(e, seq) && !news && !p.parent.backlog.brings(now, e, seq) && s.hasOther(now, p) {
+		s.leaveStalled(now, p, out)
+		return
+	}
+	if !news {
 		return // what is here already is no sign that it advances
 	}
 	p.parent.owed, p.stalls = 0, 0
-	if e.newest != nil && e.newest.Media-m.Media <= 2*wire.ManifestSpan {
+	if live {
 		p.parent.arrivals[seq%wire.PartManifests].learn(int64(now) - m.releaseTime(int(seq-m.First)))
 	}
 	s.sawLater(now, p, e, seq)
 }
 
+// repeated reports whether p sends what is past, some chunks in a row: a parent pushes in order.
+func (p *peer) repeated(e *epoch, seq uint32) bool {
+	if p.pushedIn != e.num || seq+2*wire.Classes >= p.pushed {
+		p.pushedIn, p.pushed, p.repeats = e.num, seq, 0
+		return false
+	}
+	p.repeats++
+	return p.repeats >= repeatsMax
+}
+
 // takeOver gives p all classes that it was asked for, and tells the others to stop.
 func (s *Station) takeOver(now mono.Time, p *peer, out *Output) {
+	p.climbs = 0
 	for c := range s.assign {
 		if p.parent.want&(1<<c) != 0 {
 			s.assign[c] = p

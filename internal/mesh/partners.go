@@ -40,9 +40,17 @@ func (s *Station) keepPartners(now mono.Time, out *Output) {
 			dialing++
 		}
 	}
-	limit, wanted := dialsAtOnce, partnersMax
+	limit, wanted := 1, partnersWanted
 	if fed {
-		limit, wanted = 1, partnersWanted
+		s.timers.hungry = 0
+	} else {
+		if s.timers.hungry == 0 {
+			s.timers.hungry = now
+		}
+		limit = dialsAtOnce // the longer nobody has room the more are asked
+		if wanted = partnersMax; !s.play.begun {
+			wanted = min(wanted, partnersFirst+int(now.Sub(s.timers.hungry)/partnersMoreEvery))
+		}
 	}
 	for partners+dialing < wanted && dialing < limit {
 		c := s.nextDial(now)
@@ -76,6 +84,7 @@ func (s *Station) PeerUp(now mono.Time, id PeerID, node identity.NodeID, addr ne
 	}
 	p.dialed = true
 	s.sendOpen(p, true, out)
+	s.doMoves(now, out)
 	s.assignClasses(now, out)
 }
 
@@ -103,6 +112,7 @@ func (s *Station) HandleOpen(now mono.Time, id PeerID, node identity.NodeID, add
 		s.sendHave(p, false, out)
 		s.sayPlace(p, out)
 	}
+	s.doMoves(now, out)
 }
 
 // HandleGone is called when a peer does not carry the station, or leaves it.
@@ -140,6 +150,10 @@ func (s *Station) handleHave(now mono.Time, p *peer, m wire.Have, out *Output) {
 	if s.cfg.Role == Source {
 		return
 	}
+	invited := m.Free > 0 && p.parent.full
+	if invited {
+		p.parent.refusedUntil, p.parent.full, p.parent.refusals, first = 0, false, 0, true // there is room now
+	}
 	e := s.newest()
 	ahead := e == nil && m.Epoch != 0 || e != nil && (m.Epoch > e.num || m.Epoch == e.num && m.Next > e.next)
 	if ahead && s.manifests != nil && s.manifests != p && now.Sub(s.timers.progress) > manifestsOverdue &&
@@ -152,6 +166,9 @@ func (s *Station) handleHave(now mono.Time, p *peer, m wire.Have, out *Output) {
 	}
 	if first || ahead {
 		s.assignClasses(now, out)
+	}
+	if invited {
+		s.climbTo(now, p, out)
 	}
 }
 
@@ -178,8 +195,12 @@ func (s *Station) sayHave(now mono.Time, out *Output) {
 }
 
 func (s *Station) sendHave(p *peer, ask bool, out *Output) {
-	m := wire.Have{Channel: s.cfg.Channel, Leaf: !s.host.Gives(), Ask: ask, Hops: s.place.hops(),
-		Free: uint8(min(s.freeForOthers(), 255))}
+	s.sendHaveFree(p, ask, s.freeForOthers(), out)
+}
+
+// sendHaveFree says that there is room for so many classes.
+func (s *Station) sendHaveFree(p *peer, ask bool, free int, out *Output) {
+	m := wire.Have{Channel: s.cfg.Channel, Leaf: !s.host.Gives(), Ask: ask, Hops: s.place.partHops(), Free: uint8(min(free, 255)), Parts: s.gettable()}
 	var bitmap [wire.MapBytesMax]byte
 	if e := s.newest(); e != nil && e.placed {
 		m.Epoch, m.Next, m.Complete, m.Ended = e.num, e.next, e.complete, e.end != nil
@@ -197,7 +218,7 @@ func (s *Station) sendHave(p *peer, ask bool, out *Output) {
 
 // freeForOthers is how many classes a newcomer may hope for.
 func (s *Station) freeForOthers() int {
-	if s.newest() == nil || s.place.hops() >= hopsMax || !s.caughtUp() { // HopsUnknown is above hopsMax
+	if s.newest() == nil || s.gettable() == 0 { // HopsUnknown is above hopsMax
 		return 0
 	}
 	free := s.freeClasses(false)
@@ -253,7 +274,7 @@ func (s *Station) dropSpare(now mono.Time, partners int, out *Output) {
 		if p.isParent() || p.isChild() || p.near || p.parent.pending || now.Sub(s.timers.progress) > manifestsOverdue {
 			continue
 		}
-		if partners > partnersMax || p.source && partners > 2 {
+		if partners > partnersMax || p.source && partners > 2 && !(p.parent.full && s.gives() >= 2*wire.Classes) {
 			gone := wire.Gone{Station: s.cfg.Station}
 			out.control(p.id, gone.Append)
 			out.Idle = append(out.Idle, p.id)

@@ -35,13 +35,21 @@ type peer struct {
 	mapLen  int
 	path    *wire.Path // as parent; nil until told
 
+	claim   claim
+	climbAt mono.Time // not asked for a better place before
+	climbs  int       // how often it was, without success
+
 	parent parentState
 	child  childState
 	asked  uint8     // token of its last WANT
+	toldAt mono.Time // when it was last told of candidates; 0 never
 	nacks  wire.Nack // being collected
 
-	stalls     int // times in a row that it was left because it did not advance
-	strays     int // chunks that it pushed unasked
+	stalls     int    // times in a row that it was left because it did not advance
+	strays     int    // chunks that it pushed unasked
+	pushed     uint32 // the chunk that it pushed last of pushedIn, other than of the past
+	pushedIn   uint32
+	repeats    int // chunks of the past that it pushed since, in a row
 	unanswered int // NACKs in a row that brought nothing
 
 	owedManifests mono.Time // since when a manifest that must exist has not come from it; 0 none
@@ -58,12 +66,15 @@ type parentState struct {
 	classes          uint16 // granted
 	manifests        bool
 	token            uint8
-	pending          bool      // its Grant has not come
-	from             uint32    // where its backlog begins
+	pending          bool   // its Grant has not come
+	from             uint32 // where its backlog begins
+	backlog          backlog
 	wantAt           mono.Time // when the Want was sent
 	wantFlags        wire.Want // for sending it again
 	tries            int
 	refusedUntil     mono.Time
+	full             bool      // that is why
+	refusals         int       // times in a row, for that reason
 	noManifestsUntil mono.Time // they stalled here
 
 	owed         mono.Time // since when a chunk that it should have pushed has not come; 0 none
@@ -76,7 +87,35 @@ func (p *peer) isChild() bool  { return p.child.classes != 0 || p.child.manifest
 
 // candidate describes p to others.
 func (s *Station) candidate(p *peer) wire.Candidate {
-	return wire.Candidate{Node: p.node, Addr: p.addr, Source: p.source, Open: s.host.Open(p.id), Hops: p.have.Hops, Free: p.have.Free}
+	return wire.Candidate{Node: p.node, Addr: p.addr, Source: p.source, Open: s.host.Open(p.id), Hops: p.have.Nearest(), Free: p.have.Free}
+}
+
+// hops is how far p is from the source with a part of the stream, as it says.
+func (p *peer) hops(part int) uint8 {
+	if part < wire.PartManifests {
+		return p.have.Hops[part]
+	}
+	return p.have.Nearest()
+}
+
+// backlogPatience is how long a backlog may take.
+func (s *Station) backlogPatience(now mono.Time) time.Duration {
+	if s.play.begun && now.Sub(s.play.begunAt) > beginning {
+		return resumeTime * 5 / 4
+	}
+	return backlogTime * 5 / 4
+}
+
+// A backlog is what a parent sends of the past, beside what is live.
+type backlog struct {
+	epoch uint32
+	end   uint32    // what it pushes begins here
+	until mono.Time // then what has not come is missing
+}
+
+// brings reports whether a chunk is part of a backlog that is still coming.
+func (b *backlog) brings(now mono.Time, e *epoch, seq uint32) bool {
+	return now < b.until && e.num == b.epoch && seq < b.end
 }
 
 // owe notes that p should push something by at.

@@ -12,13 +12,16 @@ import (
 
 const (
 	grandparentsMax = 4
+	placeEvery      = 250 * time.Millisecond
+	aboveEvery      = 5 * time.Second
 	deadFor         = 2 * time.Second // a way through a dead node is not taken
 )
 
 // placeState is where this node is between the source and its children: for each part of the stream the hops to the
 // source and the ancestors, as docs/protocol/stations.md tells children.
 type placeState struct {
-	parts [wire.PathParts]wire.PathPart
+	parts   [wire.PathParts]wire.PathPart
+	changed bool // and not all have been told
 }
 
 func pathID(id identity.NodeID) wire.PathID { return wire.PathID(id[:4]) }
@@ -45,6 +48,14 @@ func (pl *placeState) hops() uint8 {
 	return hops
 }
 
+// partHops is the way of each quarter.
+func (pl *placeState) partHops() (hops [wire.PartManifests]uint8) {
+	for i := range hops {
+		hops[i] = pl.parts[i].Hops
+	}
+	return hops
+}
+
 // updatePlace works out the place from the parents' and tells the children when it has changed.
 func (s *Station) updatePlace(out *Output) {
 	if s.cfg.Role == Source {
@@ -65,9 +76,30 @@ func (s *Station) updatePlace(out *Output) {
 	if parts == s.place.parts {
 		return
 	}
+	for i := range parts {
+		if (parts[i].Hops == wire.HopsUnknown) != (s.place.parts[i].Hops == wire.HopsUnknown) {
+			s.timers.place = 0 // whether a way leads here at all is told at once
+		}
+	}
 	s.place.parts = parts
+	s.place.changed = true
+}
+
+// tellPlace tells children, and near peers, the place when it has changed: not more often than they can use.
+func (s *Station) tellPlace(now mono.Time, out *Output) {
+	if !s.place.changed || now < s.timers.place {
+		return
+	}
+	s.place.changed, s.timers.place = false, now.Add(placeEvery)
+	above := now >= s.timers.above
+	if above {
+		s.timers.above = now.Add(aboveEvery)
+	}
 	for _, c := range s.children {
-		s.sayPlace(c, out)
+		s.sayPath(c, out)
+		if above {
+			s.sayAbove(c, out)
+		}
 	}
 	for _, p := range s.peers {
 		if p.near && p.open && !p.gone && !p.isChild() {
@@ -85,9 +117,13 @@ func (s *Station) brings(c int) bool {
 // sayPlace tells a child, or one who may become a child, how the stream reaches this node.
 func (s *Station) sayPlace(p *peer, out *Output) {
 	s.sayPath(p, out)
-	if !p.isChild() {
-		return
+	if p.isChild() {
+		s.sayAbove(p, out)
 	}
+}
+
+// sayAbove tells a child where it may go should this node die.
+func (s *Station) sayAbove(p *peer, out *Output) {
 	var buf [wire.CandidatesMax]wire.Candidate
 	above := wire.Peers{Channel: s.cfg.Channel, Candidates: buf[:0]}
 	for _, o := range s.peers { // where the child may go should this node die
@@ -111,7 +147,7 @@ func (s *Station) sayPath(p *peer, out *Output) {
 func (s *Station) goUp(now mono.Time, lost *peer, out *Output) {
 	copy(s.recent[1:], s.recent[:])
 	s.recent[0] = lostParent{pathID(lost.node), now}
-	if lost.have.Hops != 1 {
+	if lost.have.Nearest() != 1 {
 		return
 	}
 	for i := range s.cands {
@@ -144,6 +180,12 @@ func (s *Station) handlePath(now mono.Time, p *peer, m *wire.Path, out *Output) 
 		p.path = new(wire.Path)
 	}
 	*p.path = *m
+	for part := range p.have.Hops { // children are not sent HAVE
+		p.have.Parts &^= 1 << part
+		if p.have.Hops[part] = m.Parts[part].Hops; p.have.Hops[part] != wire.HopsUnknown {
+			p.have.Parts |= 1 << part
+		}
+	}
 	if s.cfg.Role == Source {
 		return
 	}

@@ -228,7 +228,7 @@ func (s *Station) settled() bool {
 			n++
 		}
 	}
-	return n >= wire.Classes*3/4
+	return n == wire.Classes
 }
 
 // deliverEvent gives the event in force when it is older than what the window holds.

@@ -74,6 +74,13 @@ func (s *Station) HandleMessage(now mono.Time, from PeerID, typ uint8, body []by
 			s.handleGrant(now, p, m, out)
 		}
 		return rest, err
+	case wire.TypeMove:
+		var buf [wire.CandidatesMax]wire.Candidate
+		m, rest, err := wire.ParseMove(body, buf[:0])
+		if err == nil && p != nil {
+			s.handleMove(now, p, m, out)
+		}
+		return rest, err
 	case wire.TypePeers:
 		var buf [wire.CandidatesMax]wire.Candidate
 		m, rest, err := wire.ParsePeers(body, buf[:0])

@@ -66,6 +66,9 @@ func (s *Station) expectChunks(now mono.Time, e *epoch, m *manifest) {
 				rtt, dev := s.host.RoundTrip(p.id)
 				at = max(at, p.parent.wantAt.Add(2*rtt+4*dev+unknownLate))
 			}
+			if p.parent.backlog.brings(now, e, seq) {
+				at = max(at, p.parent.backlog.until)
+			}
 			p.owe(at)
 		}
 		if seq < e.base || seq < uint32(len(e.head)) {
@@ -104,6 +107,9 @@ func (s *Station) forgetMiss(e *epoch, seq uint32) bool {
 func (s *Station) sawLater(now mono.Time, p *peer, e *epoch, seq uint32) {
 	for i := range s.misses {
 		ms := &s.misses[i]
+		if p.parent.backlog.brings(now, e, ms.seq) && !p.parent.backlog.brings(now, e, seq) {
+			continue // what is live overtakes what is past
+		}
 		if ms.epoch == e && ms.seq < seq && (seq-ms.seq)%wire.PartManifests == 0 && ms.tries == 0 && s.assign[ms.seq%wire.Classes] == p {
 			ms.at = min(ms.at, s.patient(now, now.Add(lateness), e, ms.seq))
 		}
@@ -267,19 +273,35 @@ func (p *peer) mayHave(now mono.Time, e *epoch, seq uint32, parent bool) int {
 
 // scheduleManifests sets the time of the next NACK for manifests.
 func (s *Station) scheduleManifests(now mono.Time) {
-	if s.lacksManifests() {
+	if s.lacksManifests(now) {
 		s.timers.manifests = mono.Min(s.timers.manifests, now.Add(manifestGrace))
 		return
 	}
 	s.timers.manifests, s.timers.manTries = mono.Never, 0
+	if s.manifests != nil && now < s.manifests.parent.backlog.until {
+		s.timers.manifests = s.manifests.parent.backlog.until
+	}
 }
 
-func (s *Station) lacksManifests() bool {
+func (s *Station) lacksManifests(now mono.Time) bool {
 	if len(s.early) > 0 {
 		return true
 	}
 	for _, e := range s.epochs {
-		if e.unknown > 0 || e.lacksBeside() {
+		if e.unknown > 0 && s.lacksNamed(now, e) || e.lacksBeside() {
+			return true
+		}
+	}
+	return false
+}
+
+// lacksNamed reports whether chunks of e have no manifest, other than those whose manifests the backlog brings.
+func (s *Station) lacksNamed(now mono.Time, e *epoch) bool {
+	if s.manifests == nil || !s.manifests.parent.backlog.brings(now, e, e.base) {
+		return true
+	}
+	for seq := s.manifests.parent.backlog.end; seq < e.next; seq++ {
+		if sl := e.at(seq); sl != nil && sl.m == nil {
 			return true
 		}
 	}
@@ -299,8 +321,8 @@ func (e *epoch) lacksBeside() bool {
 // repairManifests asks for the manifests that are missing, each time another peer.
 func (s *Station) repairManifests(now mono.Time) {
 	s.timers.manifests = mono.Never
-	if !s.lacksManifests() {
-		s.timers.manTries = 0
+	if !s.lacksManifests(now) {
+		s.scheduleManifests(now)
 		return
 	}
 	s.timers.manTries++
@@ -308,7 +330,7 @@ func (s *Station) repairManifests(now mono.Time) {
 	if p := s.manifestRepairer(); p != nil {
 		rtt, dev := s.host.RoundTrip(p.id)
 		retry = max(retryMin, rtt+4*dev+lateness/3)
-		s.askManifests(p)
+		s.askManifests(now, p)
 	}
 	if s.timers.manTries > triesMax {
 		retry = time.Second
@@ -343,7 +365,7 @@ func (s *Station) manifestRepairer() *peer {
 }
 
 // askManifests collects what is missing into one NACK. Every eighth number is enough: a manifest names at most eight.
-func (s *Station) askManifests(p *peer) {
+func (s *Station) askManifests(now mono.Time, p *peer) {
 	for i := len(s.epochs) - 1; i >= 0; i-- {
 		e := s.epochs[i]
 		for j := range e.head {
@@ -358,7 +380,11 @@ func (s *Station) askManifests(p *peer) {
 		if e.unknown == 0 {
 			continue
 		}
-		for seq := s.playFrontier(e); seq < e.next; seq++ {
+		seq := s.playFrontier(e)
+		if s.manifests != nil && s.manifests.parent.backlog.brings(now, e, seq) {
+			seq = s.manifests.parent.backlog.end
+		}
+		for ; seq < e.next; seq++ {
 			if sl := e.at(seq); sl != nil && sl.m == nil {
 				p.nackManifest(e.num, seq)
 				seq += wire.ManifestChunksMax - 1

@@ -28,7 +28,7 @@ const wallStart = 1_800_000_000_000 // milliseconds since 1970 at mono time 0
 func (h *host) RoundTrip(mesh.PeerID) (time.Duration, time.Duration) {
 	return 20 * time.Millisecond, 2 * time.Millisecond
 }
-func (h *host) FreeUpload() (int64, int64)            { return max(0, h.whole-h.taken), h.whole }
+func (h *host) FreeUpload() (int64, int64)            { return h.whole - h.taken, h.whole }
 func (h *host) SpareUpload() int64                    { return max(0, h.whole-h.taken) }
 func (h *host) MayBurst(mono.Time) bool               { return true }
 func (h *host) MayAsk(mono.Time) bool                 { return true }

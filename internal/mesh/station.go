@@ -69,31 +69,34 @@ type Config struct {
 
 // Limits and timing. The reasons are in docs/protocol/stations.md.
 const (
-	windowSpan       = 60 * time.Second // of stream kept for others
-	windowSlotsMax   = 8192
-	windowBytesMax   = 8 << 20
-	peersMax         = 4096
-	candidatesKept   = 64
-	partnersWanted   = 6
-	partnersMax      = 16 // neither parents nor children
-	backlogSpan      = 3 * time.Second
-	backlogTime      = time.Second     // in which a newcomer should have its backlog
-	resumeSpan       = 8 * time.Second // likewise for a node that plays, and was cut off
-	resumeTime       = 2 * time.Second
-	backlogSpeed     = 4 // times the rate of the stream
-	playDelay        = 3 * time.Second
-	haveToParents    = 2 * time.Second
-	haveToPartners   = 6 * time.Second
-	childSilenceMax  = 6500 * time.Millisecond
-	reviewEvery      = 250 * time.Millisecond
-	sourceClasses    = 2 * wire.Classes // before a source sends newcomers to its listeners
-	hopsMax          = 24
-	quarter          = uint16(0x1111)
-	overheadPercent  = 115 // bytes on the wire for 100 bytes of audio
-	defaultRateBPS   = 128_000
-	reservePercent   = 10 // of the upload, kept for orphans
-	peersAskEvery    = 20 * time.Second
-	manifestsOverdue = 1200 * time.Millisecond
+	windowSpan        = 60 * time.Second // of stream kept for others
+	windowSlotsMax    = 8192
+	windowBytesMax    = 8 << 20
+	peersMax          = 4096
+	candidatesKept    = 64
+	partnersWanted    = 6
+	partnersMax       = 16 // neither parents nor children
+	partnersFirst     = 4  // of one that has no parents yet
+	partnersMoreEvery = 400 * time.Millisecond
+	backlogSpan       = 3 * time.Second
+	backlogTime       = time.Second     // in which a newcomer should have its backlog
+	resumeSpan        = 8 * time.Second // likewise for a node that plays, and was cut off
+	resumeTime        = 2 * time.Second
+	backlogSpeed      = 4 // times the rate of the stream
+	playDelay         = 3 * time.Second
+	haveToParents     = 2 * time.Second
+	haveToPartners    = 6 * time.Second
+	childSilenceMax   = 6500 * time.Millisecond
+	reviewEvery       = 250 * time.Millisecond
+	sourceClasses     = 2 * wire.Classes // before a source sends newcomers to its listeners
+	hopsMax           = 24
+	quarter           = uint16(0x1111)
+	overheadPercent   = 105 // bytes on the wire for 100 bytes of audio
+	manifestPercent   = 7   // of them for the manifests
+	defaultRateBPS    = 128_000
+	reservePercent    = 5 // of the upload, kept for orphans
+	peersAskEvery     = 20 * time.Second
+	manifestsOverdue  = 1200 * time.Millisecond
 )
 
 // A Station is one station as this node carries it.
@@ -116,6 +119,9 @@ type Station struct {
 	manifests *peer               // who pushes the manifests
 
 	recent [4]lostParent // the newest first
+
+	moves   []move    // that parents have asked for
+	climbAt mono.Time // not before
 
 	play   playState
 	source sourceState
@@ -161,6 +167,9 @@ func (c *Counts) Add(o Counts) {
 
 type stationTimers struct {
 	review     mono.Time
+	place      mono.Time // when children may be told of a new place again
+	above      mono.Time // likewise of this node's parents
+	hungry     mono.Time // since when no parent is known for something; 0: all is brought
 	watch      mono.Time // over parents and unanswered Wants
 	have       mono.Time // to parents
 	haveOthers mono.Time
@@ -221,6 +230,9 @@ func (s *Station) Deadline() mono.Time {
 	if len(s.source.release) > 0 {
 		t = mono.Min(t, s.source.release[0].at)
 	}
+	if s.place.changed {
+		t = mono.Min(t, s.timers.place)
+	}
 	return mono.Min(t, s.source.sealAt)
 }
 
@@ -233,6 +245,7 @@ func (s *Station) Advance(now mono.Time, out *Output) {
 		s.review(now, out)
 	}
 	s.deliver(now, out)
+	s.tellPlace(now, out)
 	s.repairDue(now, out)
 	s.runCursors(now, out)
 	if s.cfg.Role != Source {
@@ -251,6 +264,9 @@ func (s *Station) rateBPS() int64 {
 
 // classBPS is what one class of one child costs on the wire, in bit/s.
 func (s *Station) classBPS() int64 { return s.rateBPS() * overheadPercent / 100 / wire.Classes }
+
+// manifestBPS is what the manifests of one child cost on the wire, in bit/s.
+func (s *Station) manifestBPS() int64 { return s.rateBPS() * manifestPercent / 100 }
 
 // newest returns the newest epoch, or nil.
 func (s *Station) newest() *epoch {

@@ -13,8 +13,11 @@ import (
 	"streamer/internal/wire"
 )
 
-// classBPS is what one class of a stream of 128 kbit/s costs on the wire.
-const classBPS = 128_000 * 115 / 100 / wire.Classes
+// What one class of a stream of 128 kbit/s costs on the wire, and its manifests.
+const (
+	classBPS     = 128_000 * 105 / 100 / wire.Classes
+	manifestsBPS = 128_000 * 7 / 100
+)
 
 // newSource is a broadcaster with a header chunk and a second of audio out.
 func newSource(t *testing.T, uploadBPS int64) *rig {
@@ -70,7 +73,7 @@ func TestSourceRefuses(t *testing.T) {
 	}
 }
 
-// Subscriptions never take more than the upload; the last tenth is for orphans; what is refused is said.
+// Subscriptions never take more than the upload; the last twentieth is for orphans; what is refused is said.
 func TestAdmission(t *testing.T) {
 	r := newSource(t, 40*classBPS)
 	for _, step := range []struct {
@@ -80,10 +83,10 @@ func TestAdmission(t *testing.T) {
 		reason  wire.GrantReason
 	}{
 		{false, 0xffff, 16, wire.GrantAll},
-		{false, 0x000f, 4, wire.GrantAll}, // 20 of the 36 that are not reserved
+		{false, 0x000f, 4, wire.GrantAll}, // 20 of the 38 that are not reserved
 		{false, 0xffff, 16, wire.GrantAll},
-		{false, 0x00ff, 0, wire.GrantFull},
-		{true, 0x00ff, 4, wire.GrantFull},
+		{false, 0x00ff, 2, wire.GrantFull},
+		{true, 0x00ff, 2, wire.GrantFull},
 		{true, 0x0001, 0, wire.GrantFull},
 	} {
 		p := mesh.PeerID(1 + len(r.s.Status(r.now).Partners))
@@ -123,7 +126,7 @@ func TestWantIsAbsolute(t *testing.T) {
 		if g := r.want(1, wire.Want{Classes: 0xffff, Manifests: true}); g.Classes != 0xffff || !g.Manifests {
 			t.Fatalf("%+v", g)
 		}
-		if r.host.taken != 16*classBPS {
+		if r.host.taken != 16*classBPS+manifestsBPS {
 			t.Fatalf("%d bit/s are taken", r.host.taken)
 		}
 	}
@@ -166,8 +169,8 @@ func TestPushByClass(t *testing.T) {
 	}
 }
 
-// A newcomer gets the header, then the past that it asked for, then what is live: each chunk once, in order, though the
-// stream goes on meanwhile.
+// A newcomer gets the header and the past that it asked for, each chunk once, in order, and beside them what is live, which
+// never waits for the past.
 func TestBacklog(t *testing.T) {
 	r := newSource(t, 100*classBPS)
 	r.meet(1)
@@ -187,12 +190,22 @@ func TestBacklog(t *testing.T) {
 			chunks = append(chunks, what)
 		}
 	}
-	want := []string{"chunk 0"}
+	past, live := []string{"chunk 0"}, []string(nil)
 	for seq := g.From; seq <= last; seq++ {
-		want = append(want, fmt.Sprint("chunk ", seq))
+		if what := fmt.Sprint("chunk ", seq); seq < g.Live {
+			past = append(past, what)
+		} else {
+			live = append(live, what)
+		}
 	}
-	if !slices.Equal(chunks, want) {
-		t.Errorf("sent %q, want %q", chunks, want)
+	for _, want := range [][]string{past, live} {
+		got := slices.DeleteFunc(slices.Clone(chunks), func(what string) bool { return !slices.Contains(want, what) })
+		if !slices.Equal(got, want) {
+			t.Errorf("sent %q, want %q", got, want)
+		}
+	}
+	if first := slices.Index(chunks, live[0]); len(past) < 4 || first < 0 || first > len(past)-2 {
+		t.Errorf("live chunks wait for the past: %q", chunks)
 	}
 }
 
@@ -205,7 +218,7 @@ func TestSilentChildIsDropped(t *testing.T) {
 	}
 	for range 7 {
 		r.run(time.Second)
-		r.from(2, wire.Have{Channel: 2, Epoch: epoch, Next: 17, Complete: 17}.Append(nil))
+		r.from(2, wire.Have{Channel: 2, Epoch: epoch, Next: 17, Complete: 17, Parts: 0xf}.Append(nil))
 	}
 	st := r.s.Status(r.now)
 	if len(st.Children) != 1 || st.Children[0].Peer != 2 || r.host.taken != 16*classBPS {

@@ -18,6 +18,7 @@ const (
 	orphanAfter   = 600 * time.Millisecond
 	newcomerRetry = 400 * time.Millisecond // a newcomer that nobody takes asks again soon, then as an orphan
 	headersGrace  = 400 * time.Millisecond
+	beginning     = 4 * time.Second         // of playing, in which a quarter may come later than the others
 	resumeAfter   = 2500 * time.Millisecond // without progress, before the past is skipped as at the start
 )
 
@@ -32,6 +33,8 @@ func (s *Station) wantFor(now mono.Time) wire.Want {
 		w.Epoch, w.From = s.play.hintEpoch, s.play.hintFrom
 	case !s.play.begun && s.cfg.Role == Listener:
 		w.Backlog, w.Headers, w.Epoch, w.From = true, !e.headComplete(), e.num, s.playFrontier(e)
+	case s.cfg.Role == Listener && now.Sub(s.play.begunAt) < beginning && s.play.at < len(s.epochs) && s.epochs[s.play.at] == e:
+		w.Backlog, w.Epoch, w.From = true, e.num, s.playFrontier(e) // it began with less than the whole stream
 	case now.Sub(s.timers.progress) > resumeAfter:
 		w.Backlog, w.Epoch, w.From = true, e.num, e.next
 		back = max(back, min(time.Duration(s.play.offset-s.play.arrival), resumeSpan)) // what is older comes too late
@@ -45,6 +48,7 @@ func (s *Station) sendWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	ps := &p.parent
 	ps.token++
 	w.Channel, w.Token, w.Classes, w.Manifests = s.cfg.Channel, ps.token, ps.want, ps.wantManifests
+	w.Gives, w.Age, w.Room = s.gives(), s.age(now), uint8(min(s.freeClasses(true), 255))
 	ps.wantFlags, ps.pending, ps.wantAt, ps.tries = w, true, now, 0
 	s.timers.watch = mono.Min(s.timers.watch, now.Add(s.wantRetry(p)))
 	if w.Headers {
@@ -93,9 +97,11 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 	ps.classes, ps.manifests = g.Classes&ps.want, g.Manifests && ps.wantManifests
 	if !unasked && g.Epoch != 0 && ps.wantFlags.Backlog && bits.OnesCount16(g.Classes) >= wire.Classes/4 {
 		ps.from = g.From
+		ps.backlog = backlog{g.Epoch, g.Live, now.Add(s.backlogPatience(now))}
 		s.startAt(now, g, out)
 	}
 	if ps.classes == ps.want && ps.manifests == ps.wantManifests {
+		ps.refusals = 0
 		if p.isParent() {
 			s.play.orphanSince = 0
 		}
@@ -113,6 +119,10 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 	}
 	if !s.play.begun {
 		refused = min(refused, newcomerRetry)
+	}
+	if ps.full = g.Reason == wire.GrantFull; ps.full { // it tells when it has room
+		refused = max(refused, time.Duration(g.Wait)*100*time.Millisecond<<min(ps.refusals, refusalsMax))
+		ps.refusals++
 	}
 	ps.refusedUntil = now.Add(refused)
 	for c := range s.assign {

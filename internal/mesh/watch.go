@@ -19,6 +19,7 @@ const (
 	refusedFor     = 3 * time.Second
 	stallRefused   = 20 * time.Second // doubled with each further stall
 	stallsMax      = 5
+	refusalsMax    = 4 // doublings of a wait for room
 	watchPause     = 20 * time.Millisecond
 	ownStall       = 150 * time.Millisecond // of this node, that its parents are not to blame for
 )

@@ -17,12 +17,14 @@ func TestMeasureOnPurpose(t *testing.T) {
 		line      upLine
 		low, high int64
 		atLeast   bool
+		stands    time.Duration // still, of each second
 	}{
-		{"router", upLine{bps: 1_500_000, queue: 200 * time.Millisecond}, 1_200_000, 1_700_000, false},
-		{"one second of buffer", upLine{bps: 1_500_000, queue: time.Second}, 1_200_000, 1_700_000, false},
-		{"policer", upLine{bps: 1_500_000, queue: 60 * time.Millisecond, polices: true}, 1_200_000, 1_700_000, false},
-		{"slow", upLine{bps: 300_000, queue: 500 * time.Millisecond}, 200_000, 340_000, false},
-		{"fast", upLine{bps: 100_000_000, queue: 200 * time.Millisecond}, 5_000_000, 20_000_000, true},
+		{"router", upLine{bps: 1_500_000, queue: 200 * time.Millisecond}, 1_200_000, 1_700_000, false, 0},
+		{"one second of buffer", upLine{bps: 1_500_000, queue: time.Second}, 1_200_000, 1_700_000, false, 0},
+		{"policer", upLine{bps: 1_500_000, queue: 60 * time.Millisecond, polices: true}, 1_200_000, 1_700_000, false, 0},
+		{"slow", upLine{bps: 300_000, queue: 500 * time.Millisecond}, 200_000, 340_000, false, 0},
+		{"fast", upLine{bps: 100_000_000, queue: 200 * time.Millisecond}, 5_000_000, 20_000_000, true, 0},
+		{"a machine that stands still", upLine{bps: 1_500_000, queue: 200 * time.Millisecond}, 1_200_000, 1_700_000, false, 350 * time.Millisecond},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRegion(t)
@@ -34,6 +36,9 @@ func TestMeasureOnPurpose(t *testing.T) {
 				took := r.delay
 				if inner != nil {
 					took = inner(from, to, bytes)
+				}
+				if to.Addr() == a.addr.Addr() {
+					return took + max(0, test.stands-time.Duration(r.now)%time.Second)
 				}
 				if from.Addr() != a.addr.Addr() {
 					return took

@@ -127,6 +127,7 @@ func New(now mono.Time, cfg Config) *Node {
 // HandleDatagram takes one UDP payload.
 func (n *Node) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out *Output) {
 	n.noteArrival(now, from, b)
+	n.links.Busy(n.up.busy(now))
 	id, payload := n.links.HandleDatagram(now, from, b, &out.Output)
 	n.handleEvents(now, out)
 	n.handleExchanges(now, out)

@@ -259,18 +259,21 @@ func (n *Node) finish(now mono.Time, out *Output) {
 	if len(n.queue) > 0 {
 		n.flush(now, out)
 	}
-	n.account(now, out)
+	n.up.tookAside(now, n.account(now, out))
 	n.sendQueued(now, out)
 }
 
-// account charges the upload for the datagrams of this call that have not been charged yet.
-func (n *Node) account(now mono.Time, out *Output) {
+// account charges the upload for the datagrams of this call that have not been charged yet, and returns how many bytes they are.
+func (n *Node) account(now mono.Time, out *Output) (bytes uint64) {
 	n.noteContacts(now, out.Datagrams[out.charged:])
 	for i := out.charged; i < len(out.Datagrams); i++ {
 		d := &out.Datagrams[i]
-		n.charge(now, d.To, ipBytes(d.To, len(d.Data)))
+		size := ipBytes(d.To, len(d.Data))
+		bytes += uint64(size)
+		n.charge(now, d.To, size)
 	}
 	out.charged = len(out.Datagrams)
+	return bytes
 }
 
 // sendQueued sends the audio that waited for upload.

@@ -14,13 +14,17 @@ import (
 )
 
 const (
-	givePercent      = 80 // of the cap, for subscriptions; the rest is for control, repair and newcomers' backlogs
+	givePercent      = 92 // of the cap, for subscriptions; the rest is for control, repair and newcomers' backlogs
 	burstSpan        = 20 * time.Millisecond
 	burstBytesMin    = 2400 // two datagrams
 	fillPercent      = 97
 	waitMax          = 100 * time.Millisecond // of live audio, before subscriptions are refused
 	overheadBytesMax = 100                    // of a chunk or manifest on the wire: IPv6, UDP, DATA, message
 	usedSpan         = time.Second
+	asideSmooth      = 8  // spans
+	asidePercent     = 15 // of the upload, for what goes beside the audio; then new links wait
+	asideBytesMin    = 8000
+	busyPercent      = 80 // of the upload in use, below which new links need not wait
 
 	fastBPS  = 20_000_000             // a line that is not hurt when all children of a chunk are served at once
 	fastSpan = 100 * time.Millisecond // as long as that takes it at most
@@ -64,8 +68,13 @@ type upload struct {
 	Late   uint64 // dropped because they waited too long, or the queue was full
 
 	bytes    uint64 // sent in the current span
+	aside    uint64 // of them beside the audio
 	spanFrom mono.Time
 	usedBPS  int64
+	asideBPS int64 // smoothed
+
+	asideLeft int64 // bytes that may go beside the audio before new links have to wait
+	asideAt   mono.Time
 }
 
 type queued struct {
@@ -108,12 +117,14 @@ func (u *upload) fillBPS() int64 {
 	return max(1, bps)
 }
 
-// giveBPS is what subscriptions may take.
+// giveBPS is what subscriptions may take: never what control takes before them.
 func (u *upload) giveBPS() int64 {
+	give := u.line.Give()
 	if u.capped() {
-		return min(u.line.Give(), u.capBPS*givePercent/100)
+		give = min(give, u.capBPS*givePercent/100)
 	}
-	return u.line.Give()
+	fill := u.fillBPS()
+	return max(0, min(give, fill-min(u.asideBPS, fill*asidePercent/100)))
 }
 
 // Gives implements mesh.Host.
@@ -125,7 +136,7 @@ func (n *Node) FreeUpload() (free, whole int64) {
 	if n.up.saturated() {
 		return 0, whole
 	}
-	return max(0, whole-n.up.takenBPS), whole
+	return whole - n.up.takenBPS, whole
 }
 
 // SpareUpload implements mesh.Host.
@@ -135,6 +146,31 @@ func (n *Node) SpareUpload() int64 {
 		spare = spare * 100 / fillPercent // the bucket is filled with a little less than the cap
 	}
 	return max(0, spare+n.nearTaken()-n.up.takenBPS)
+}
+
+// tookAside counts bytes beside the audio.
+func (u *upload) tookAside(now mono.Time, bytes uint64) {
+	u.aside += bytes
+	u.earnAside(now)
+	u.asideLeft = max(u.asideLeft-int64(bytes), -u.asideMost())
+}
+
+func (u *upload) earnAside(now mono.Time) {
+	if earned := int64(now.Sub(u.asideAt)/time.Microsecond) * (u.fillBPS() * asidePercent / 100) / 8 / 1_000_000; earned > 0 {
+		u.asideLeft, u.asideAt = min(u.asideMost(), u.asideLeft+earned), now
+	}
+}
+
+// asideMost is what asideLeft is at most: a second's worth, but enough for a few newcomers.
+func (u *upload) asideMost() int64 { return max(asideBytesMin, u.fillBPS()*asidePercent/100/8) }
+
+// busy reports whether what goes beside the audio takes so much that new links have to wait.
+func (u *upload) busy(now mono.Time) bool {
+	if u.capBPS == 0 || u.takenBPS == 0 {
+		return false
+	}
+	u.earnAside(now)
+	return u.asideLeft < 0 && u.usedBPS > u.fillBPS()*busyPercent/100
 }
 
 // saturated reports whether live audio waits for upload.
@@ -198,8 +234,10 @@ func (u *upload) sent(now mono.Time, n int) {
 // roll keeps the rate of the last full span.
 func (u *upload) roll(now mono.Time) {
 	if since := now.Sub(u.spanFrom); since >= usedSpan {
-		u.usedBPS = int64(u.bytes) * 8 * int64(time.Second/time.Millisecond) / max(1, int64(since/time.Millisecond))
-		u.bytes, u.spanFrom = 0, now
+		ms := max(1, int64(since/time.Millisecond))
+		u.usedBPS = int64(u.bytes) * 8 * int64(time.Second/time.Millisecond) / ms
+		u.asideBPS += (int64(u.aside)*8*int64(time.Second/time.Millisecond)/ms - u.asideBPS) / asideSmooth
+		u.bytes, u.aside, u.spanFrom = 0, 0, now
 	}
 }
 

@@ -121,6 +121,12 @@ func (m *impostor) lie(now mono.Time) {
 	}
 	for i := range m.peers {
 		if !m.peers[i].open {
+			m.open(now, m.peers[i].link, true)
+			continue
+		}
+		if m.epoch == 0 {
+			m.buf = wire.Have{Channel: impostorChannel, Ask: true}.Append(m.buf[:0])
+			m.table.Seal(now, m.peers[i].link, m.buf, &m.out)
 			continue
 		}
 		if m.kind == HostileStorm {
@@ -137,7 +143,8 @@ func (m *impostor) claim(now mono.Time, to link.ID) {
 		return
 	}
 	have := wire.Have{
-		Channel: impostorChannel, Epoch: m.epoch, Next: m.next + impostorAhead, Complete: m.next + impostorAhead, Hops: 1, Free: wire.Classes,
+		Channel: impostorChannel, Epoch: m.epoch, Next: m.next + impostorAhead, Complete: m.next + impostorAhead, Free: wire.Classes,
+		Hops: [...]uint8{1, 1, 1, 1}, Parts: 0xf,
 	}
 	m.buf = have.Append(m.buf[:0])
 	path := wire.Path{Channel: impostorChannel}

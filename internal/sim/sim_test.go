@@ -334,7 +334,7 @@ func TestCheckersFindAlteredChunks(t *testing.T) {
 
 // Where all have a cap, impostors see what honest nodes send: when what was published is remembered wrongly, these are found out.
 func TestCheckersSeeThroughCaps(t *testing.T) {
-	s := sim.Shipped("hostile", 30).Until(20 * time.Second)
+	s := sim.Shipped("hostile", 30).Until(30 * time.Second)
 	for i := range s.Groups {
 		if g := &s.Groups[i]; g.Hostile == 0 && g.UploadBPS < 0 {
 			g.UploadBPS = 2_000_000
@@ -370,7 +370,7 @@ func TestCheckersFindMistakes(t *testing.T) {
 		{"notices named", (*sim.World).MissGap},
 		{"peers expelled, and nobody is hostile", (*sim.World).Expel},
 	} {
-		w, err := sim.New(sim.Shipped("static", 5).Until(15*time.Second), sim.Options{Seed: 1, Sampled: c.spoiled})
+		w, err := sim.New(sim.Shipped("static", 12).Until(15*time.Second), sim.Options{Seed: 1, Sampled: c.spoiled})
 		if err != nil {
 			t.Fatal(err)
 		}

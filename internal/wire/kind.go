@@ -22,6 +22,7 @@ const (
 	KindManifest
 	KindChunk
 	KindPeers
+	KindMove
 	KindReach   // STANDING to CARRY
 	KindOther   // messages of unknown types
 	KindRefused // what could not be opened
@@ -35,7 +36,7 @@ const Kinds = int(kinds)
 var kindNames = [kinds]string{
 	KindHandshake: "handshake", KindAsk: "ask", KindAnswer: "answer", KindPunch: "punch", KindLink: "link", KindOpen: "open",
 	KindGone: "gone", KindHave: "have", KindPath: "path", KindWant: "want", KindGrant: "grant", KindNack: "nack",
-	KindManifest: "manifest", KindChunk: "chunk", KindPeers: "peers", KindReach: "reach", KindOther: "other", KindRefused: "refused",
+	KindManifest: "manifest", KindChunk: "chunk", KindPeers: "peers", KindMove: "move", KindReach: "reach", KindOther: "other", KindRefused: "refused",
 }
 
 // String names the kind.
@@ -67,7 +68,7 @@ func MessageKind(typ uint8) Kind {
 	switch {
 	case typ < TypeLinkEnd:
 		return KindLink
-	case typ <= TypePeers:
+	case typ <= TypeMove:
 		return KindOpen + Kind(typ-TypeOpen)
 	case typ >= TypeReach && typ < TypeReachEnd:
 		return KindReach

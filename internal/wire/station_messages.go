@@ -5,6 +5,7 @@ package wire
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -111,7 +112,7 @@ func ParseGone(b []byte, into []Candidate) (m Gone, rest []byte, err error) {
 
 // Have is a buffer map and the sign of life of a subscription.
 //
-//	type 1 | channel 1 | flags 1 (1: ended, 2: leaf, 4: ask) | epoch 4 | next 4 | complete 4 | hops 1 | free classes 1 | n 1 | n bytes map
+//	type 1 | channel 1 | flags 1 (1: ended, 2: leaf, 4: ask, 16 to 128: parts) | epoch 4 | next 4 | complete 4 | hops of each quarter 4 | free classes 1 | n 1 | n bytes map
 //
 // Every chunk from the sender's oldest up to Complete-1 is there or given up, Next-1 is the highest one that a manifest named; bit i of
 // the map (lowest bit of the first byte first) says whether chunk Complete+i is there.
@@ -122,27 +123,32 @@ type Have struct {
 	Ask            bool   // the receiver is asked for its own Have at once
 	Epoch          uint32 // 0: nothing known yet
 	Next, Complete uint32
-	Hops           uint8
+	Hops           [PartManifests]uint8 // of each quarter to the source; HopsUnknown when it does not reach the sender
 	Free           uint8
+	Parts          uint8  // bit i: quarter i is there for others
 	Map            []byte // at most MapBytesMax
 }
 
 // Append appends the message with its type.
 func (m Have) Append(b []byte) []byte {
-	b = append(b, TypeHave, m.Channel, flags(m.Ended, m.Leaf, m.Ask))
+	b = append(b, TypeHave, m.Channel, flags(m.Ended, m.Leaf, m.Ask)|m.Parts<<4)
 	b = binary.BigEndian.AppendUint32(b, m.Epoch)
 	b = binary.BigEndian.AppendUint32(b, m.Next)
 	b = binary.BigEndian.AppendUint32(b, m.Complete)
-	b = append(b, m.Hops, m.Free, uint8(len(m.Map)))
+	b = append(b, m.Hops[:]...)
+	b = append(b, m.Free, uint8(len(m.Map)))
 	return append(b, m.Map...)
 }
+
+// Nearest is the least of Hops.
+func (m *Have) Nearest() uint8 { return slices.Min(m.Hops[:]) }
 
 // ParseHave parses what follows the type. Map points into b.
 func ParseHave(b []byte) (m Have, rest []byte, err error) {
 	s := cryptobyte.String(b)
 	var f, n uint8
 	if !s.ReadUint8(&m.Channel) || !s.ReadUint8(&f) || !s.ReadUint32(&m.Epoch) || !s.ReadUint32(&m.Next) ||
-		!s.ReadUint32(&m.Complete) || !s.ReadUint8(&m.Hops) || !s.ReadUint8(&m.Free) || !s.ReadUint8(&n) {
+		!s.ReadUint32(&m.Complete) || !s.CopyBytes(m.Hops[:]) || !s.ReadUint8(&m.Free) || !s.ReadUint8(&n) {
 		return Have{}, nil, ErrTruncated
 	}
 	if n > MapBytesMax {
@@ -151,7 +157,7 @@ func ParseHave(b []byte) (m Have, rest []byte, err error) {
 	if !s.ReadBytes(&m.Map, int(n)) {
 		return Have{}, nil, ErrTruncated
 	}
-	m.Ended, m.Leaf, m.Ask = f&1 != 0, f&2 != 0, f&4 != 0
+	m.Ended, m.Leaf, m.Ask, m.Parts = f&1 != 0, f&2 != 0, f&4 != 0, f>>4
 	return m, s, nil
 }
 
@@ -169,6 +175,9 @@ type Want struct {
 	Epoch     uint32
 	From      uint32
 	Back      uint16
+	Gives     uint16 // how many classes the sender would give to others, of all stations
+	Age       uint8  // how long it has played, in units of 8 s
+	Room      uint8  // how many of the classes that it gives nobody has yet
 }
 
 // Append appends the message with its type.
@@ -177,7 +186,9 @@ func (m Want) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint16(b, m.Classes)
 	b = binary.BigEndian.AppendUint32(b, m.Epoch)
 	b = binary.BigEndian.AppendUint32(b, m.From)
-	return binary.BigEndian.AppendUint16(b, m.Back)
+	b = binary.BigEndian.AppendUint16(b, m.Back)
+	b = binary.BigEndian.AppendUint16(b, m.Gives)
+	return append(b, m.Age, m.Room)
 }
 
 // ParseWant parses what follows the type.
@@ -185,7 +196,7 @@ func ParseWant(b []byte) (m Want, rest []byte, err error) {
 	s := cryptobyte.String(b)
 	var f uint8
 	if !s.ReadUint8(&m.Channel) || !s.ReadUint8(&m.Token) || !s.ReadUint8(&f) || !s.ReadUint16(&m.Classes) ||
-		!s.ReadUint32(&m.Epoch) || !s.ReadUint32(&m.From) || !s.ReadUint16(&m.Back) {
+		!s.ReadUint32(&m.Epoch) || !s.ReadUint32(&m.From) || !s.ReadUint16(&m.Back) || !s.ReadUint16(&m.Gives) || !s.ReadUint8(&m.Age) || !s.ReadUint8(&m.Room) {
 		return Want{}, nil, ErrTruncated
 	}
 	m.Manifests, m.Orphan, m.Backlog, m.Headers = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0
@@ -205,7 +216,7 @@ const (
 
 // Grant answers a Want: what will be sent from now on, from which chunk, and who else to ask.
 //
-//	type 1 | channel 1 | token 1 | flags 1 (1: manifests) | reason 1 | classes 2 | epoch 4 | from 4 | wait 1 | n 1 | n candidates
+//	type 1 | channel 1 | token 1 | flags 1 (1: manifests) | reason 1 | classes 2 | epoch 4 | from 4 | live 4 | wait 1 | n 1 | n candidates
 type Grant struct {
 	Channel    uint8
 	Token      uint8
@@ -214,6 +225,7 @@ type Grant struct {
 	Classes    uint16
 	Epoch      uint32
 	From       uint32 // first chunk of the backlog, or the next live one
+	Live       uint32 // the first chunk that is pushed: those from From on to this one come as backlog
 	Wait       uint8  // ask again after this many tenths of a second
 	Candidates []Candidate
 }
@@ -224,6 +236,7 @@ func (m Grant) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint16(b, m.Classes)
 	b = binary.BigEndian.AppendUint32(b, m.Epoch)
 	b = binary.BigEndian.AppendUint32(b, m.From)
+	b = binary.BigEndian.AppendUint32(b, m.Live)
 	b = append(b, m.Wait)
 	return appendCandidates(b, m.Candidates)
 }
@@ -233,7 +246,7 @@ func ParseGrant(b []byte, into []Candidate) (m Grant, rest []byte, err error) {
 	s := cryptobyte.String(b)
 	var f, reason uint8
 	if !s.ReadUint8(&m.Channel) || !s.ReadUint8(&m.Token) || !s.ReadUint8(&f) || !s.ReadUint8(&reason) ||
-		!s.ReadUint16(&m.Classes) || !s.ReadUint32(&m.Epoch) || !s.ReadUint32(&m.From) || !s.ReadUint8(&m.Wait) {
+		!s.ReadUint16(&m.Classes) || !s.ReadUint32(&m.Epoch) || !s.ReadUint32(&m.From) || !s.ReadUint32(&m.Live) || !s.ReadUint8(&m.Wait) {
 		return Grant{}, nil, ErrTruncated
 	}
 	m.Manifests, m.Reason = f&1 != 0, GrantReason(reason)

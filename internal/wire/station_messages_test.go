@@ -33,8 +33,8 @@ func stationParsers() map[string]stationParser {
 		}),
 		"HAVE": message(wire.TypeHave, func(b []byte) (string, []byte, []byte, error) {
 			m, rest, err := wire.ParseHave(b)
-			return fmt.Sprintf("channel %d, ended %v, leaf %v, ask %v, epoch %d, next %d, complete %d, hops %d, free %d, map [%x]",
-				m.Channel, m.Ended, m.Leaf, m.Ask, m.Epoch, m.Next, m.Complete, m.Hops, m.Free, m.Map), m.Append(nil), rest, err
+			return fmt.Sprintf("channel %d, ended %v, leaf %v, ask %v, epoch %d, next %d, complete %d, hops %d, free %d, parts %x, map [%x]",
+				m.Channel, m.Ended, m.Leaf, m.Ask, m.Epoch, m.Next, m.Complete, m.Hops, m.Free, m.Parts, m.Map), m.Append(nil), rest, err
 		}),
 		"PATH": message(wire.TypePath, func(b []byte) (string, []byte, []byte, error) {
 			var m wire.Path
@@ -51,17 +51,21 @@ func stationParsers() map[string]stationParser {
 		}),
 		"WANT": message(wire.TypeWant, func(b []byte) (string, []byte, []byte, error) {
 			m, rest, err := wire.ParseWant(b)
-			return fmt.Sprintf("channel %d, token %d, manifests %v, orphan %v, backlog %v, headers %v, classes %04x, epoch %d, from %d, back %d",
-				m.Channel, m.Token, m.Manifests, m.Orphan, m.Backlog, m.Headers, m.Classes, m.Epoch, m.From, m.Back), m.Append(nil), rest, err
+			return fmt.Sprintf("channel %d, token %d, manifests %v, orphan %v, backlog %v, headers %v, classes %04x, epoch %d, from %d, back %d, gives %d, age %d, room %d",
+				m.Channel, m.Token, m.Manifests, m.Orphan, m.Backlog, m.Headers, m.Classes, m.Epoch, m.From, m.Back, m.Gives, m.Age, m.Room), m.Append(nil), rest, err
 		}),
 		"GRANT": message(wire.TypeGrant, func(b []byte) (string, []byte, []byte, error) {
 			m, rest, err := wire.ParseGrant(b, nil)
-			return fmt.Sprintf("channel %d, token %d, manifests %v, reason %d, classes %04x, epoch %d, from %d, wait %d%s",
-				m.Channel, m.Token, m.Manifests, m.Reason, m.Classes, m.Epoch, m.From, m.Wait, describe(m.Candidates)), m.Append(nil), rest, err
+			return fmt.Sprintf("channel %d, token %d, manifests %v, reason %d, classes %04x, epoch %d, from %d, live %d, wait %d%s",
+				m.Channel, m.Token, m.Manifests, m.Reason, m.Classes, m.Epoch, m.From, m.Live, m.Wait, describe(m.Candidates)), m.Append(nil), rest, err
 		}),
 		"PEERS": message(wire.TypePeers, func(b []byte) (string, []byte, []byte, error) {
 			m, rest, err := wire.ParsePeers(b, nil)
 			return fmt.Sprintf("channel %d, ask %v%s", m.Channel, m.Ask, describe(m.Candidates)), m.Append(nil), rest, err
+		}),
+		"MOVE": message(wire.TypeMove, func(b []byte) (string, []byte, []byte, error) {
+			m, rest, err := wire.ParseMove(b, nil)
+			return fmt.Sprintf("channel %d, wait %d, classes %04x%s", m.Channel, m.Wait, m.Classes, describe(m.Candidates)), m.Append(nil), rest, err
 		}),
 		"NACK":     message(wire.TypeNack, parseNack),
 		"MANIFEST": message(wire.TypeManifest, parseManifest),
@@ -128,7 +132,7 @@ func replace(parts []part, at int, comment string, b ...byte) []part {
 
 func stationVectors() []stationVector {
 	list := []stationVector{
-		{"reject_type", "OPEN", "type", []part{{"type 0x1a: none", []byte{0x1a}}}},
+		{"reject_type", "OPEN", "type", []part{{"type 0x1b: none", []byte{0x1b}}}},
 	}
 	list = append(list, memberVectors()...)
 	list = append(list, subscriptionVectors()...)
@@ -166,11 +170,11 @@ func memberVectors() []stationVector {
 	have := []part{
 		{"type 0x12 HAVE", []byte{0x12}},
 		{"channel", []byte{7}},
-		{"flags: ended, leaf, ask", []byte{7}},
+		{"flags: ended, leaf, ask, quarters 0 and 2", []byte{0x57}},
 		{"epoch", u32(1_800_000_000)},
 		{"next", u32(1000)},
 		{"complete", u32(980)},
-		{"hops", []byte{2}},
+		{"hops of the quarters: 2, 1, 3, unknown", []byte{2, 1, 3, 255}},
 		{"free classes", []byte{48}},
 		{"bytes of map", []byte{2}},
 		{"map: chunks 981 and 995", []byte{0x02, 0x80}},
@@ -196,7 +200,7 @@ func memberVectors() []stationVector {
 		{"peers", "PEERS", "", replace(many, 2, "flags", 0)},
 		{"have", "HAVE", "", have},
 		{"have_nothing", "HAVE", "", []part{have[0], have[1], {"flags", []byte{0}}, {"epoch: nothing known yet", u32(0)}, {"next", u32(0)},
-			{"complete", u32(0)}, {"hops: unknown", []byte{255}}, {"free classes", []byte{0}}, {"bytes of map", []byte{0}}}},
+			{"complete", u32(0)}, {"hops: unknown", []byte{255, 255, 255, 255}}, {"free classes", []byte{0}}, {"bytes of map", []byte{0}}}},
 		{"have_longest", "HAVE", "", append(have[:8:8], part{"bytes of map", []byte{16}}, part{"map", count(0xf0, 16)})},
 		{"path", "PATH", "", path},
 		{"path_longest", "PATH", "", replace(replace(path, 2, "quarter 0: hops, ids", 24, 24), 3, "ids", count(0, 96)...)},
@@ -222,6 +226,9 @@ func subscriptionVectors() []stationVector {
 		{"epoch", u32(1_800_000_000)},
 		{"from", u32(980)},
 		{"back", []byte{0x0b, 0xb8}},
+		{"gives", []byte{0, 27}},
+		{"age", []byte{4}},
+		{"room", []byte{11}},
 	}
 	grant := []part{
 		{"type 0x15 GRANT", []byte{0x15}},
@@ -232,7 +239,14 @@ func subscriptionVectors() []stationVector {
 		{"classes", []byte{0x11, 0x11}},
 		{"epoch", u32(1_800_000_000)},
 		{"from", u32(984)},
+		{"live", u32(1010)},
 		{"wait", []byte{20}},
+	}
+	move := []part{
+		{"type 0x1a MOVE", []byte{0x1a}},
+		{"channel", []byte{9}},
+		{"wait", []byte{60}},
+		{"classes", []byte{0x11, 0x11}},
 	}
 	all := append(replace(grant, 4, "reason: all", 0), part{"candidates", []byte{0}})
 	return []stationVector{
@@ -240,11 +254,15 @@ func subscriptionVectors() []stationVector {
 		{"want_orphan", "WANT", "", replace(want, 3, "flags: manifests, orphan", 3)},
 		{"want_nothing", "WANT", "", replace(replace(want, 3, "flags", 0), 4, "classes: the subscription ends", 0, 0)},
 		{"grant", "GRANT", "", all},
-		{"grant_full", "GRANT", "", append(grant[:9:9], candidateParts()...)},
+		{"grant_full", "GRANT", "", append(grant[:10:10], candidateParts()...)},
+		{"move", "MOVE", "", append(move[:4:4], candidateParts()...)},
+		{"move_nobody", "MOVE", "", append(move[:4:4], part{"candidates", []byte{0}})},
 
-		{"reject_want_shorter", "WANT", "truncated", replace(want, 7, "back: 1 byte missing", 0x0b)},
-		{"reject_grant_candidates", "GRANT", "too long", append(grant[:9:9], part{"candidates: 9", []byte{9}})},
-		{"reject_grant_shorter", "GRANT", "truncated", grant[:9]},
+		{"reject_move_shorter", "MOVE", "truncated", move[:4]},
+		{"reject_move_candidates", "MOVE", "too long", append(move[:4:4], part{"candidates: 9", []byte{9}})},
+		{"reject_want_shorter", "WANT", "truncated", want[:10]},
+		{"reject_grant_candidates", "GRANT", "too long", append(grant[:10:10], part{"candidates: 9", []byte{9}})},
+		{"reject_grant_shorter", "GRANT", "truncated", grant[:10]},
 	}
 }
 
@@ -330,7 +348,9 @@ func TestStationUnknownFlags(t *testing.T) {
 		}
 		b := vector(v).bytes()
 		want, _, _, _ := stationParsers()[v.parse](b)
-		b[at] |= 0x80
+		if b[at] |= 0x80; v.parse == "HAVE" { // its high flags are taken
+			b[at] = b[at]&^0x80 | vector(v).bytes()[at]&0x80 | 0x08
+		}
 		if got, _, _, err := stationParsers()[v.parse](b); err != nil || got != want {
 			t.Errorf("%s: %s, %v", v.name, got, err)
 		}
@@ -374,6 +394,7 @@ func TestLongestMessagesFit(t *testing.T) {
 	for name, n := range map[string]int{
 		"GONE":     len(wire.Gone{Candidates: cs}.Append(nil)),
 		"GRANT":    len(wire.Grant{Candidates: cs}.Append(nil)),
+		"MOVE":     len(wire.Move{Candidates: cs}.Append(nil)),
 		"PATH":     len(path.Append(nil)),
 		"NACK":     len(nack.Append(nil)),
 		"MANIFEST": len(wire.AppendManifestMessage(nil, 1, fullManifest().Sign(nil, vectorKey()))),
@@ -419,6 +440,7 @@ func fuzzStation(f *testing.F, name string) {
 var stationTypes = map[string]byte{
 	"OPEN": wire.TypeOpen, "GONE": wire.TypeGone, "HAVE": wire.TypeHave, "PATH": wire.TypePath, "WANT": wire.TypeWant,
 	"GRANT": wire.TypeGrant, "NACK": wire.TypeNack, "MANIFEST": wire.TypeManifest, "CHUNK": wire.TypeChunk, "PEERS": wire.TypePeers,
+	"MOVE": wire.TypeMove,
 }
 
 func FuzzOpen(f *testing.F)  { fuzzStation(f, "OPEN") }
@@ -428,3 +450,4 @@ func FuzzPath(f *testing.F)  { fuzzStation(f, "PATH") }
 func FuzzWant(f *testing.F)  { fuzzStation(f, "WANT") }
 func FuzzGrant(f *testing.F) { fuzzStation(f, "GRANT") }
 func FuzzPeers(f *testing.F) { fuzzStation(f, "PEERS") }
+func FuzzMove(f *testing.F)  { fuzzStation(f, "MOVE") }

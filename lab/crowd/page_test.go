@@ -21,8 +21,8 @@ func resultsPath() string {
 	return filepath.Join("..", "..", "docs", "results", "crowd.md")
 }
 
-// sections are the parts of the page, in order. Each test writes its own; the notes are people's.
-var sections = []string{"notes", "forming", "leaves", "scarce", "compare"}
+// sections are the parts of the page, in order. Each test writes its own.
+var sections = []string{"forming", "leaves", "scarce", "compare"}
 
 const pageHead = `# A crowd of real nodes
 
