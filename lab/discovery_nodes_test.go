@@ -122,6 +122,34 @@ func awaitLists(t *testing.T, began time.Time, nodes, stations []*node) (took []
 	return took
 }
 
+// What awaitQuiet waits for.
+const (
+	quietFor = 21 * time.Second // without a host that is new to it a node asks rarely: after 20 s
+	quietMax = 90 * time.Second
+)
+
+// awaitQuiet waits until none of the nodes has heard of another host for quietFor.
+func awaitQuiet(t *testing.T, nodes []*node) {
+	t.Helper()
+	last, since := -1, time.Now()
+	await(t, quietMax, "nobody hears of new hosts", func() bool {
+		known := 0
+		for _, nd := range nodes {
+			var s struct {
+				Hosts struct{ Known int }
+			}
+			if err := nd.get("/api/v1/status", &s); err != nil {
+				t.Fatal(err)
+			}
+			known += s.Hosts.Known
+		}
+		if known != last {
+			last, since = known, time.Now()
+		}
+		return time.Since(since) > quietFor
+	})
+}
+
 // quantile is the least value that a share of all, in percent, does not exceed.
 func quantile[T any](sorted []T, percent int) T {
 	return sorted[max(0, (len(sorted)*percent+99)/100-1)]

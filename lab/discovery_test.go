@@ -41,7 +41,7 @@ func TestEverybodyKnowsEveryStation(t *testing.T) {
 	figures("All started at once: 50, 95, 100 % of the nodes list all stations after",
 		awaitLists(t, c.began, append(c.all(), c.seed), c.stations))
 
-	pass(t, 25*time.Second) // a node in a small network looks for more hosts until it has heard of no other for 20 s
+	awaitQuiet(t, c.idle)
 	idle := idleRates(t, c.idle, window)
 	figure("Then a node tuned to nothing sends, at the median and at most, and receives at the median", "%v", idle)
 	if long {
