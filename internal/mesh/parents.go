@@ -235,7 +235,8 @@ func (s *Station) pushed(now mono.Time, p *peer, e *epoch, m *manifest, seq uint
 	if s.assign[class] != p && (news || live) { // not by what it repeats
 		s.takeOver(now, p, out)
 	}
-	if p.repeated(e, seq) && !news && !p.parent.backlog.brings(now, e, seq) && s.hasOther(now, p) {
+	old := e.newest != nil && e.newest.Media-m.Media > backlogSpan+time.Second // no backlog reaches so far back
+	if p.repeated(e, seq) && old && !news && !p.parent.backlog.brings(now, e, seq) && s.hasOther(now, p) {
 		s.leaveStalled(now, p, out)
 		return
 	}
