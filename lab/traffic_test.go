@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -59,20 +57,8 @@ func writeResults(t *testing.T, name, page, test string) {
 		return
 	}
 	page += fmt.Sprintf("\n%s, with `LAB_LONG=1 go test -tags lab -run '^%s$' -count 1 -timeout 30m -v ./lab/` as root on %s.\n",
-		time.Now().Format("2 January 2006"), test, machine())
+		time.Now().Format("2 January 2006"), test, netlab.Machine())
 	if err := os.WriteFile(filepath.Join("..", "docs", "results", name), []byte(page), 0o644); err != nil {
 		t.Error(err)
 	}
-}
-
-// machine says what the figures were measured on.
-func machine() string {
-	var cpu string
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		_, rest, _ := strings.Cut(string(b), "model name")
-		_, rest, _ = strings.Cut(rest, ": ")
-		cpu, _, _ = strings.Cut(rest, "\n")
-	}
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	return fmt.Sprintf("%d cores of %s, Linux %s", runtime.NumCPU(), cpu, strings.TrimSpace(string(kernel)))
 }

@@ -266,7 +266,7 @@ func (s *Station) takeManifests(now mono.Time, out *Output) {
 			s.manifests, p.owedManifests = p, 0
 			old.parent.wantManifests, old.parent.manifests, old.owedManifests = false, false, 0
 			s.sendWant(now, old, wire.Want{}, out)
-			s.updatePlace(out)
+			s.updatePlace()
 			return
 		}
 	}

@@ -45,7 +45,7 @@ func (s *Station) review(now mono.Time, out *Output) {
 	s.climb(now, out)
 	s.keepNear(now, out)
 	s.keepPartners(now, out)
-	s.updatePlace(out)
+	s.updatePlace()
 }
 
 // assignClasses finds a parent for each class, and for the manifests, that has none.
@@ -96,7 +96,7 @@ func (s *Station) assignClasses(now mono.Time, out *Output) {
 	for _, p := range asked[:nAsked] {
 		s.sendWant(now, p, s.wantFor(now), out)
 	}
-	s.updatePlace(out)
+	s.updatePlace()
 }
 
 // bestParent chooses who shall bring n classes of one part: on the same LAN, near the source, near here, with room; of two
@@ -275,5 +275,5 @@ func (s *Station) takeOver(now mono.Time, p *peer, out *Output) {
 			s.sendWant(now, o, wire.Want{}, out)
 		}
 	}
-	s.updatePlace(out)
+	s.updatePlace()
 }

@@ -57,7 +57,7 @@ func (pl *placeState) partHops() (hops [wire.PartManifests]uint8) {
 }
 
 // updatePlace works out the place from the parents' and tells the children when it has changed.
-func (s *Station) updatePlace(out *Output) {
+func (s *Station) updatePlace() {
 	if s.cfg.Role == Source {
 		return
 	}
@@ -218,7 +218,7 @@ func (s *Station) handlePath(now mono.Time, p *peer, m *wire.Path, out *Output) 
 	if dropped || p.near { // a near orphan may have found a way
 		s.assignClasses(now, out)
 	}
-	s.updatePlace(out)
+	s.updatePlace()
 }
 
 // follow adds to a part the way through p: its ancestors and itself.

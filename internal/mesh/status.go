@@ -37,10 +37,8 @@ const onAirSilence = 10 * time.Second
 
 // Status returns a snapshot.
 func (s *Station) Status(now mono.Time) Status {
-	st := Status{Role: s.cfg.Role, Hops: -1, Counts: s.counts, Buffer: s.bufferAhead(now)}
-	if h := s.place.hops(); h != wire.HopsUnknown {
-		st.Hops = int(h)
-	}
+	st := Status{Role: s.cfg.Role, Counts: s.counts, Buffer: s.bufferAhead(now)}
+	st.Parents, st.Hops = s.AppendParents(nil)
 	if e := s.newest(); e != nil {
 		st.Epoch, st.Ended, st.RateBPS = e.num, e.end != nil, int64(e.rateKBPS)*1000
 		st.OnAir = e.newest != nil && e.end == nil && now.Sub(s.timers.progress) < onAirSilence
@@ -48,9 +46,6 @@ func (s *Station) Status(now mono.Time) Status {
 	}
 	for _, p := range s.peers {
 		st.Partners = append(st.Partners, p.id)
-		if p.isParent() {
-			st.Parents = append(st.Parents, Neighbour{p.id, p.parent.classes})
-		}
 		if p.isChild() {
 			st.Children = append(st.Children, Neighbour{p.id, p.child.classes})
 		}
@@ -107,7 +102,8 @@ type ChildPlace struct {
 // Picture returns where the node sits.
 func (s *Station) Picture(now mono.Time) Picture {
 	pic := Picture{Room: s.freeForOthers()}
-	pic.SpareBPS, pic.GiveBPS = s.host.FreeUpload()
+	free, whole := s.host.FreeUpload()
+	pic.SpareBPS, pic.GiveBPS = max(0, free), whole // more may be taken for a moment
 	for c := range pic.Classes {
 		place := ClassPlace{Hops: s.hopsOf(c)}
 		if s.brings(c) {

@@ -105,7 +105,7 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 		if p.isParent() {
 			s.play.orphanSince = 0
 		}
-		s.updatePlace(out)
+		s.updatePlace()
 		return
 	}
 	refused := max(refusedFor, time.Duration(g.Wait)*100*time.Millisecond)
@@ -139,7 +139,7 @@ func (s *Station) handleGrant(now mono.Time, p *peer, g wire.Grant, out *Output)
 	}
 	s.keepPartners(now, out)
 	s.assignClasses(now, out)
-	s.updatePlace(out)
+	s.updatePlace()
 }
 
 // startAt notes where a newcomer's backlog begins. A parent that cannot give more of the past makes it begin later.

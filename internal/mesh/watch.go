@@ -132,7 +132,7 @@ func (s *Station) moveManifests(now mono.Time, p *peer, out *Output) {
 	p.parent.noManifestsUntil = now.Add(stallRefused)
 	s.sendWant(now, p, wire.Want{}, out)
 	s.assignClasses(now, out)
-	s.updatePlace(out)
+	s.updatePlace()
 }
 
 func (p *peer) manifestPatience() time.Duration {
@@ -221,7 +221,7 @@ func (s *Station) loseParent(now mono.Time, p *peer, out *Output) {
 	}
 	if !s.leaving {
 		s.assignClasses(now, out)
-		s.updatePlace(out)
+		s.updatePlace()
 		s.repairDue(now, out)
 	}
 }

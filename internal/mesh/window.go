@@ -63,8 +63,6 @@ type slot struct {
 	data *[]byte // nobody changes it
 }
 
-func (sl *slot) missing() bool { return sl.m != nil && sl.data == nil }
-
 // An epoch holds the chunks [base, next) of one epoch in a ring, and beside it what late joiners need: the header chunks
 // and the event in force.
 type epoch struct {

@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	givePercent      = 92 // of the cap, for subscriptions; the rest is for control, repair and newcomers' backlogs
 	burstSpan        = 20 * time.Millisecond
 	burstBytesMin    = 2400 // two datagrams
 	fillPercent      = 97
@@ -119,12 +118,8 @@ func (u *upload) fillBPS() int64 {
 
 // giveBPS is what subscriptions may take: never what control takes before them.
 func (u *upload) giveBPS() int64 {
-	give := u.line.Give()
-	if u.capped() {
-		give = min(give, u.capBPS*givePercent/100)
-	}
 	fill := u.fillBPS()
-	return max(0, min(give, fill-min(u.asideBPS, fill*asidePercent/100)))
+	return max(0, min(u.line.Give(), fill-min(u.asideBPS, fill*asidePercent/100)))
 }
 
 // Gives implements mesh.Host.

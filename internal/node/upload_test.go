@@ -147,7 +147,7 @@ func TestUploadIsMeasured(t *testing.T) {
 		high int64
 	}{
 		{"router", upLine{bps: bps, queue: 200 * time.Millisecond}, bps * 6 / 10, bps * 6 / 5},
-		{"one second of buffer", upLine{bps: bps, queue: time.Second}, bps * 5 / 10, bps * 6 / 5},
+		{"one second of buffer", upLine{bps: bps, queue: time.Second}, bps * 6 / 10, bps * 6 / 5},
 		{"policer", upLine{bps: bps, queue: 60 * time.Millisecond, polices: true}, bps * 6 / 10, bps * 13 / 10},
 		{"shared", upLine{bps: bps, queue: 500 * time.Millisecond, cross: func(now mono.Time) int64 {
 			if now > mono.Time(35*time.Second) {

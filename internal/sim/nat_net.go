@@ -18,8 +18,6 @@ const public = 0
 // A place is a host (its index, not negative) or a box (the complement of its index).
 type place int32
 
-const nowhere place = -1 << 31
-
 func boxPlace(i int) place { return ^place(i) }
 
 // box returns the index of a box; ok false: the place is a host.

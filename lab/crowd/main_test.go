@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,16 +103,4 @@ func pass(t *testing.T, d time.Duration) {
 	case <-time.After(d):
 	case <-t.Context().Done():
 	}
-}
-
-// machine says what the figures were measured on.
-func machine() string {
-	var cpu string
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		_, rest, _ := strings.Cut(string(b), "model name")
-		_, rest, _ = strings.Cut(rest, ": ")
-		cpu, _, _ = strings.Cut(rest, "\n")
-	}
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	return fmt.Sprintf("%d cores of %s, Linux %s", runtime.NumCPU(), cpu, strings.TrimSpace(string(kernel)))
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"streamer/lab/netlab"
 )
 
 // resultsPath is the page of results. LAB_RESULTS names another one. With LAB_STREAMER, LAB_STREAMER_OF says which program it is.
@@ -44,7 +46,7 @@ func writeSection(t *testing.T, name, text string) {
 		program = ", the program of " + of
 	}
 	text += fmt.Sprintf("\n%s%s, with `LAB_LONG=1 go test -tags lab -run '^%s$' -count 1 -timeout 1h -v ./lab/crowd/` as root on\n%s.\n\n",
-		time.Now().Format("2 January 2006"), program, t.Name(), machine())
+		time.Now().Format("2 January 2006"), program, t.Name(), netlab.Machine())
 	old, err := os.ReadFile(resultsPath())
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)

@@ -7,8 +7,6 @@ package crowd
 import (
 	"sync"
 	"time"
-
-	"streamer/lab/netlab"
 )
 
 // How the nodes are looked at: those that have not heard anything yet in each period, all others in each full one.
@@ -31,7 +29,6 @@ type running struct {
 	at    time.Time     // of the last look
 	last  status
 	base  status // when the figures began
-	first netlab.Counts
 
 	hops            []int
 	lags            []float64
@@ -186,10 +183,9 @@ func (c *crowd) isStrong(r *running) bool {
 
 // A refill is what became of a child whose parent went.
 type refill struct {
-	took   time.Duration // until others feed it all classes; -1: not while it was watched
-	cost   time.Duration // of its buffer, at the worst
-	lost   uint64        // chunks, of those that were to be played while it was watched
-	polite bool
+	took time.Duration // until others feed it all classes; -1: not while it was watched
+	cost time.Duration // of its buffer, at the worst
+	lost uint64        // chunks, of those that were to be played while it was watched
 }
 
 // watchFor is how long a child is watched: what was buffered when its parent went is played by then, and all that was on its way.

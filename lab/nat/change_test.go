@@ -162,7 +162,7 @@ back, the machine awake); 0 where it never went. New chunks come after the time 
 |---|---|---|---|---|
 %s
 %s, with `+"`LAB_LONG=1 go test -tags lab -timeout 1h -parallel 3 -run '^TestChange$' -count 1 -v ./lab/nat/`"+` as root on %s.
-`, table, time.Now().Format("2 January 2006"), machine())
+`, table, time.Now().Format("2 January 2006"), netlab.Machine())
 	t.Log("\n" + page)
 	if long {
 		must(t, os.WriteFile(filepath.Join("..", "..", "docs", "results", "changes.md"), []byte(page), 0o644))

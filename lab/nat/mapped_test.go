@@ -92,6 +92,6 @@ listener's NAT gives what it sends another port than the mapped one.
 	}
 	b.WriteString(sum.table())
 	fmt.Fprintf(&b, "\n%s, with `LAB_LONG=1 LAB_NAT_RUNS=%d go test -tags lab -timeout 3h -run '^TestMatrixMapped$' -count 1 -v ./lab/nat/` as root on\n%s.\n",
-		time.Now().Format("2 January 2006"), runs, machine())
+		time.Now().Format("2 January 2006"), runs, netlab.Machine())
 	return b.String()
 }

@@ -83,7 +83,7 @@ The idle node sent %s bytes an hour in %s packets, and received %s bytes: IP pac
 %s, with `+"`LAB_LONG=1 LAB_NAT_LASTS=%v go test -tags lab -timeout 3h -run '^TestShortMappings$' -count 1 -v ./lab/nat/`"+` as root on
 %s.
 `, mappingLife, mappingsWorld, lasts, table.String(), perHour(sent.Bytes), perHour(sent.Packets), perHour(received.Bytes),
-		time.Now().Format("2 January 2006"), lasts, machine())
+		time.Now().Format("2 January 2006"), lasts, netlab.Machine())
 	t.Log("\n" + page)
 	must(t, os.WriteFile(filepath.Join("..", "..", "docs", "results", "mappings.md"), []byte(page), 0o644))
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"streamer/lab/netlab"
 )
 
 // A tally counts the meetings that were written down.
@@ -94,6 +96,6 @@ is a "silent" in the cell.
 	}
 	b.WriteString(sum.table())
 	fmt.Fprintf(&b, "\n%s, with `LAB_LONG=1 LAB_NAT_RUNS=%d go test -tags lab -timeout 3h -run '^TestMatrix$' -count 1 -v ./lab/nat/` as root on\n%s.\n",
-		time.Now().Format("2 January 2006"), runs, machine())
+		time.Now().Format("2 January 2006"), runs, netlab.Machine())
 	return b.String()
 }
