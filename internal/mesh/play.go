@@ -11,6 +11,8 @@ import (
 
 const (
 	startPatience = 800 * time.Millisecond // for the first chunk of all, before it is given up
+	startWhole    = time.Second            // of audio without a hole that nobody fills is what a newcomer begins with
+	startTries    = 2                      // NACKs unanswered: nobody fills it
 	startSlack    = playDelay              // of the play clock behind the first chunk: time for the holes of a backlog
 	headPatience  = 5 * time.Second        // for the header chunks, before a newer epoch is taken
 	tailPatience  = 600 * time.Millisecond // for somebody to have got the last chunks of a source that vanished
@@ -178,12 +180,8 @@ func (s *Station) openForPlay(now mono.Time, e *epoch, out *Output) bool {
 // deliverEpoch gives all that is there in order, and skips what is past its deadline.
 func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 	s.deliverEvent(e, out)
-	if patience := s.play.waitFrom.Add(startPatience); !s.play.begun && now < patience && !s.settled() {
-		s.play.due = patience
+	if !s.play.begun && !s.findBeginning(now, e) {
 		return
-	}
-	if e.base > s.play.next && !s.play.begun {
-		s.play.next = e.base // a newcomer begins later: nothing is missing
 	}
 	if e.base > s.play.next {
 		s.gap(s.play.next, e.base-s.play.next)
@@ -215,6 +213,46 @@ func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 		s.chunkNotice(out, e, seq, sl)
 		s.play.next++
 	}
+}
+
+// findBeginning moves a newcomer on to the chunk that it begins with: what follows is whole for a second, or its holes will be filled.
+// Before that chunk nothing is missing. A hole that its askers did not get filled means that those who have the past are busy; what is
+// live they send first. It reports whether delivery may go on.
+func (s *Station) findBeginning(now mono.Time, e *epoch) bool {
+	s.play.next = max(s.play.next, e.base)
+	patience := s.play.waitFrom.Add(startPatience)
+	if now < patience && !s.settled() {
+		s.play.due = patience
+		return false
+	}
+	whole := uint32(startWhole / e.chunkInterval())
+	begin, found := s.play.next, false
+	for seq := begin; seq < e.next && !found; seq++ {
+		switch {
+		case e.at(seq).data == nil && s.unfilled(e, seq):
+			begin = seq + 1
+		case seq-begin >= whole:
+			found = true
+		}
+	}
+	switch {
+	case begin == s.play.next: // whole from the first chunk on
+	case now < patience:
+		s.play.due = patience
+		return false
+	case begin < e.next:
+		s.play.next = begin
+	case now < patience.Add(startPatience): // what is live will come
+		s.play.due = patience.Add(startPatience)
+		return false
+	}
+	return true
+}
+
+// unfilled reports whether NACKs for a chunk have brought nothing.
+func (s *Station) unfilled(e *epoch, seq uint32) bool {
+	i := s.missOf(e, seq)
+	return i >= 0 && s.misses[i].tries >= startTries
 }
 
 // settled reports whether most classes have a parent that has said where it begins.

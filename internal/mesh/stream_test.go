@@ -269,6 +269,32 @@ func TestGapAtTheDeadline(t *testing.T) {
 	}
 }
 
+// A newcomer whose parents have no upload left for the past does not begin in front of a hole that nobody fills, nor does it wait for it.
+func TestBeginsAfterWhatNobodyFills(t *testing.T) {
+	const startPatience = 800 * time.Millisecond
+	for _, filled := range []bool{true, false} {
+		r := newRig(t, mesh.Listener, 0)
+		r.feedFrom(1, epoch, 0)
+		r.from(1, r.manifest(epoch, 0, 8))
+		r.chunks(1, epoch, 1, 2, 4, 5, 6, 7)
+		r.run(time.Second) // it asks for the header and for chunk 3, in vain
+		r.chunks(1, epoch, 0)
+		r.expect("epoch 100", "header 0")
+		r.run(startPatience - time.Millisecond)
+		r.expect()
+		want := []string{"audio 4", "audio 5", "audio 6", "audio 7"}
+		if filled {
+			r.chunks(1, epoch, 3)
+			want = append([]string{"audio 1", "audio 2", "audio 3"}, want...)
+		}
+		r.run(2 * time.Millisecond)
+		r.expect(want...)
+		if c := r.s.Status(r.now).Counts; c.Missing != 0 {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // A chunk that comes just in time is no gap, whoever brings it.
 func TestChunkJustInTime(t *testing.T) {
 	r := newRig(t, mesh.Listener, 0)

@@ -15,7 +15,8 @@ import (
 
 const (
 	burstSpan        = 20 * time.Millisecond
-	burstBytesMin    = 2400 // two datagrams
+	lateSpan         = 200 * time.Millisecond // a loop that wakes late sends what the line has missed meanwhile
+	burstBytesMin    = 2400                   // two datagrams
 	fillPercent      = 97
 	waitMax          = 100 * time.Millisecond // of live audio, before subscriptions are refused
 	overheadBytesMax = 100                    // of a chunk or manifest on the wire: IPv6, UDP, DATA, message
@@ -101,9 +102,14 @@ func (u *upload) setCap(now mono.Time, bps int64) {
 
 func (u *upload) capped() bool { return u.capBPS >= 0 }
 
-// burst is how many bytes may go out at once.
+// burst is how many bytes may go out at once. Audio that waits was due when its bytes were earned: on a busy machine the timer, not the
+// cap, would else say how much is sent.
 func (u *upload) burst() int64 {
-	return max(burstBytesMin, u.fillBPS()/8*int64(burstSpan)/int64(time.Second))
+	span := burstSpan
+	if u.waiting() > 0 {
+		span = lateSpan
+	}
+	return max(burstBytesMin, u.fillBPS()/8*int64(span)/int64(time.Second))
 }
 
 // fillBPS is what fills the bucket: as much as does not hurt the line, and a little less than the cap, so that a full bucket does
@@ -245,6 +251,7 @@ func (u *upload) push(now mono.Time, st *station, s *mesh.Send, id link.ID) {
 	if s.Priority != mesh.Push && u.holds(st, s, id) {
 		return // it is on its way already
 	}
+	u.refill(now) // what an empty queue did not use does not grow the burst
 	q.items = append(q.items, queued{st, id, *s, now})
 }
 
