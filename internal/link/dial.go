@@ -33,6 +33,7 @@ type dial struct {
 	sent   mono.Time
 	next   mono.Time // when to try again
 	end    mono.Time
+	busy   bool // a REFER came
 }
 
 // Dial begins a link to an address and returns its ID: that of the link that is there already when expect is linked, when

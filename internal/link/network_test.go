@@ -245,7 +245,7 @@ func (n *network) describe(e link.Event) string {
 	}
 	s := fmt.Sprintf("%v %d %s", e.Kind, e.ID, who)
 	switch {
-	case e.Kind == link.EventAddrChanged:
+	case e.Kind == link.EventAddrChanged, e.Kind == link.EventReferred:
 		s += " " + e.Addr.String()
 	case e.Reason == link.DownRemoteClose:
 		s += fmt.Sprintf(" %v %v", e.Reason, e.Code)

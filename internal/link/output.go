@@ -66,6 +66,7 @@ const (
 	EventUp          EventKind = iota + 1 // messages may be sent: NodeID and Addr are proven
 	EventDown                             // the ID is gone: Reason, and Code when a CLOSE was the reason
 	EventAddrChanged                      // the peer proved that it moved to Addr
+	EventReferred                         // who was dialled is busy, and says that Addr carries the same; the dial goes on
 )
 
 // String names the kind.
@@ -77,6 +78,8 @@ func (k EventKind) String() string {
 		return "down"
 	case EventAddrChanged:
 		return "addr_changed"
+	case EventReferred:
+		return "referred"
 	}
 	return "unknown"
 }

@@ -32,7 +32,7 @@ func (t *Table) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out
 		return 0, nil
 	}
 	if t.busy && kind == wire.DatagramHello {
-		t.drop(DropFull)
+		t.refer(now, b, out)
 		return 0, nil
 	}
 	switch kind {
@@ -50,6 +50,8 @@ func (t *Table) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out
 		t.handleAnswer(b, out)
 	case wire.DatagramPunch:
 		t.handlePunch(b, out)
+	case wire.DatagramRefer:
+		t.handleRefer(now, b, out)
 	case wire.DatagramData: // above
 	}
 	return 0, nil

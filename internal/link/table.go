@@ -75,6 +75,7 @@ type Table struct {
 	askMeter   meter
 	refusing   bool // see Refuse
 	busy       bool // see Busy
+	elsewhere  referral
 	counters   Counters
 
 	// Of the datagram that HandleDatagram took last.
@@ -165,10 +166,6 @@ func (t *Table) Len() int { return len(t.links) }
 // Refuse has the table answer no dial from now on: the node leaves, and a link to it would be dead as soon as it is up. Whoever
 // dials goes on and meets the next node at this address within a second.
 func (t *Table) Refuse() { t.refusing = true }
-
-// Busy has the table answer no HELLO for as long as it is true: the upload has no room for more links now. Whoever dials asks
-// again.
-func (t *Table) Busy(busy bool) { t.busy = busy }
 
 // Deadline is when Advance is to be called, mono.Never when nothing is pending. It may be early.
 func (t *Table) Deadline() mono.Time { return min(t.timers.next(), t.asks.due) }

@@ -5,6 +5,7 @@ package mesh
 import (
 	"math"
 	"math/bits"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -24,6 +25,9 @@ const caughtUpSpan = 1500 * time.Millisecond
 // caughtUpHoles is how many chunks of a quarter may be missing of what such a node has.
 const caughtUpHoles = wire.Classes / wire.PartManifests
 
+// liveChunks is how many of the newest chunks show whether a node that plays gets a quarter: with all those that are named and not sent yet.
+const liveChunks = (caughtUpHoles + 1) * wire.PartManifests
+
 // tellEvery is how often a peer that is refused is told of others.
 const tellEvery = 5 * time.Second
 
@@ -35,7 +39,9 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	p.open, p.asked = true, w.Token
 	p.believe(now, &w)
 	fresh := w.Classes &^ p.child.classes
-	given, reason := s.admit(now, p, fresh, w)
+	unfed := s.giveUnfed(now, p, fresh, out)
+	given, reason := s.admit(now, p, fresh&^unfed, w)
+	given |= unfed
 	if reason == wire.GrantFull {
 		if given |= s.displace(now, p, fresh&^given&s.canGive(p), out); given == fresh {
 			reason = wire.GrantAll
@@ -50,6 +56,9 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 		p.child.invites = 0
 	}
 	if p.child.waiting = 0; reason == wire.GrantFull {
+		if w.Orphan {
+			s.doubtChildren(now, w.Classes&^given, out)
+		}
 		p.child.waiting, p.child.urgent = now, w.Orphan
 	}
 	isNew := !p.isChild()
@@ -142,6 +151,7 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 	if n := bits.OnesCount16(fresh); free < n && free >= n-roundingClasses {
 		free = min(n, s.freeClasses(true)) // not for one class another parent
 	}
+	free = max(0, free-bits.OnesCount16(s.unfed()&^fresh)) // what nobody has yet goes before what others have
 	if s.cfg.Role == Source && !orphan && s.othersHaveRoom(now, p) {
 		free = min(free, sourceClasses-s.Load())
 	}
@@ -177,21 +187,6 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 	return given, reason
 }
 
-// rarest is the quarters in the order of how often they are given, the one first that the fewest children have.
-func (s *Station) rarest() (parts [wire.PartManifests]int) {
-	var copies [wire.PartManifests]int
-	for part := range parts {
-		parts[part] = part
-		for _, c := range s.children {
-			if c.child.classes&(quarter<<part) != 0 {
-				copies[part]++
-			}
-		}
-	}
-	slices.SortStableFunc(parts[:], func(a, b int) int { return copies[a] - copies[b] })
-	return parts
-}
-
 // canGive is what of the stream this node has and p is not on the way of.
 func (s *Station) canGive(p *peer) (mask uint16) {
 	if s.newest() == nil || s.leaving || !s.host.Gives() {
@@ -217,7 +212,11 @@ func (s *Station) caughtUp() (parts uint8) {
 		return all
 	}
 	var holes [wire.PartManifests]int
-	for seq := max(e.complete, e.since(backlogSpan)); seq < e.next; seq++ {
+	from := max(e.complete, e.since(backlogSpan))
+	if s.play.begun && e.next > liveChunks { // whoever hung on a dead one, and is fed again, feeds those below at once
+		from = max(from, e.next-liveChunks)
+	}
+	for seq := from; seq < e.next; seq++ {
 		if e.at(seq).data == nil {
 			holes[seq%wire.PartManifests]++
 		}
@@ -313,6 +312,30 @@ func (s *Station) sendHeaders(p *peer, out *Output) {
 	if e.eventSeq != wire.NoEvent && e.eventSeq < from {
 		one(e.eventSeq, &e.event)
 	}
+}
+
+// referMax is how many hosts a station names to those who cannot even be linked.
+const referMax = 8
+
+// Refer appends at most 8 addresses where else the station may be had: of peers that strangers reach, those with room first.
+func (s *Station) Refer(into []netip.AddrPort) []netip.AddrPort {
+	n, most := len(s.peers), len(into)+referMax
+	if n == 0 || s.newest() == nil {
+		return into
+	}
+	start := s.rand.IntN(n)
+	for _, open := range []bool{true, false} { // who is reached is not always known
+		for rank := roomRanks; rank > 0; rank-- {
+			for i := range n {
+				o := s.peers[(start+i)%n]
+				if len(into) < most && !o.near && o.open && !o.gone && !o.source && !o.have.Leaf && o.have.Epoch != 0 &&
+					roomRank(o.have.Free) == rank && s.host.Open(o.id) == open {
+					into = append(into, o.addr)
+				}
+			}
+		}
+	}
+	return into
 }
 
 const roomRanks = 4

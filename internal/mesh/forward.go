@@ -224,12 +224,36 @@ func (s *Station) endChild(p *peer) {
 	}
 }
 
-// expireChildren ends the subscriptions of those who have been silent, so that nobody can have a stream sent to a stranger
-// or to the dead.
-func (s *Station) expireChildren(now mono.Time) {
+// expireChildren ends the subscriptions of those who have been silent and answer no probe, so that nobody can have a stream sent to a
+// stranger or to the dead, and so that those who hung on the dead get its place. When this node itself has been standing still they get
+// new time: what they said waits to be read.
+func (s *Station) expireChildren(now mono.Time, stood time.Duration, out *Output) {
 	for i := len(s.children) - 1; i >= 0; i-- {
-		if p := s.children[i]; now.Sub(p.heardAt) > childSilenceMax {
+		p := s.children[i]
+		switch {
+		case stood > ownStall:
+			p.heardAt, p.probeAt = max(p.heardAt, now.Add(-childDoubt)), 0
+		case p.probeAt != 0 && now.Sub(p.probeAt) > childProbed+s.probePatience(p):
 			s.endChild(p)
+		case p.probeAt != 0:
+			out.Pings = append(out.Pings, p.id)
+		case now.Sub(p.heardAt) > childDoubt:
+			s.probeChild(now, p, out)
+		}
+	}
+}
+
+func (s *Station) probeChild(now mono.Time, p *peer, out *Output) {
+	p.probeAt = now
+	out.Pings = append(out.Pings, p.id)
+}
+
+// doubtChildren probes those who have classes of mask and have been quiet for a moment: an orphan that asks for them may have hung on one
+// that is dead and holds its place here.
+func (s *Station) doubtChildren(now mono.Time, mask uint16, out *Output) {
+	for _, p := range s.children {
+		if p.child.classes&mask != 0 && p.probeAt == 0 && now.Sub(p.heardAt) > childQuiet {
+			s.probeChild(now, p, out)
 		}
 	}
 }

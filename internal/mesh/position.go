@@ -20,6 +20,7 @@ const (
 	givesMax      = 20 * wire.Classes       // more does not count
 	ageMin        = 30                      // seconds that everybody is taken to stay
 	ageMax        = 30 * 60                 // seconds; more does not count
+	worthFar      = 3                       // times as much: then it need not even have room for the one that makes room
 	worthMore     = 3                       // halves: how much more than the one that makes room
 	movingMax     = 2500 * time.Millisecond // for a child to change to the one that took its place
 	movedRest     = 10 * time.Second        // before a child is moved again
@@ -96,19 +97,29 @@ func (s *Station) displace(now mono.Time, p *peer, fresh uint16, out *Output) (g
 	if p.claim.gives < wire.Classes/2 || s.leaving || p.near {
 		return 0
 	}
-	budget := min(s.overbook(), p.claim.room, s.sharesOf(p)) // who makes room shall find some
+	budget := min(s.overbook(), s.sharesOf(p))
 	for budget > 0 && fresh != 0 {
 		c := s.leastWorth(now, p, fresh, value)
 		if c == nil {
 			break
 		}
-		mask := s.quarters(c.child.classes&fresh, budget)
+		room := p.claim.room // who makes room shall find some
+		gone := room < wire.Classes/4 && value >= worthFar*c.claim.value(now)
+		if gone {
+			room = wire.Classes
+		}
+		mask := s.quarters(c.child.classes&fresh, min(budget, room))
 		if mask == 0 {
 			break
 		}
 		fresh &^= mask
 		given |= mask
 		budget -= bits.OnesCount16(mask)
+		if gone { // whoever stands so far below where it belongs is full already; the place that it leaves is free
+			c.child.movedAt = now
+			s.end(now, c, mask, out)
+			continue
+		}
 		p.claim.room -= bits.OnesCount16(mask)
 		c.child.moving, c.child.movingTo, c.child.movedAt = mask, p.id, now
 		var one [1]wire.Candidate
@@ -139,7 +150,7 @@ func (s *Station) sharesOf(p *peer) int {
 
 // displaces reports whether a child will make room for p, who waits.
 func (s *Station) displaces(now mono.Time, p *peer) bool {
-	return p.claim.gives >= wire.Classes/2 && p.claim.room >= inviteClasses && s.sharesOf(p) >= inviteClasses && !s.leaving && !p.near && s.overbook() >= inviteClasses &&
+	return p.claim.gives >= wire.Classes/2 && (p.claim.room >= inviteClasses || p.claim.gives >= 2*wire.Classes) && s.sharesOf(p) >= inviteClasses && !s.leaving && !p.near && s.overbook() >= inviteClasses &&
 		s.leastWorth(now, p, s.canGive(p)&^p.child.classes, p.claim.value(now)) != nil
 }
 
@@ -168,9 +179,13 @@ func (s *Station) climbTo(now mono.Time, p *peer, out *Output) {
 func (s *Station) overbook() int {
 	free, whole := s.host.FreeUpload()
 	unit := max(1, s.classBPS())
-	n := int(min(max(whole/4/unit, wire.Classes/4), wire.Classes)) + int(min(free/unit, wire.Classes))
+	least := int64(wire.Classes / 4)
+	if s.cfg.Role == Source {
+		least = wire.Classes / 2 // one slow child shall not keep everybody else away
+	}
+	n := int(min(max(whole/4/unit, least), wire.Classes)) + int(min(free/unit, wire.Classes))
 	for _, c := range s.children {
-		n -= bits.OnesCount16(c.child.moving)
+		n -= bits.OnesCount16(c.child.moving | c.child.ends)
 	}
 	return n
 }
@@ -180,7 +195,7 @@ func (s *Station) leastWorth(now mono.Time, but *peer, mask uint16, value int64)
 	var least *peer
 	worst := value * 2 / worthMore
 	for _, c := range s.children {
-		if c == but || c.near || c.child.cursor != nil || c.child.moving != 0 || c.child.classes&mask == 0 || c.child.movedAt != 0 && now.Sub(c.child.movedAt) < movedRest {
+		if c == but || c.near || c.child.cursor != nil || c.child.moving|c.child.ends != 0 || c.child.classes&mask == 0 || c.child.movedAt != 0 && now.Sub(c.child.movedAt) < movedRest {
 			continue
 		}
 		if v := c.claim.value(now); v < worst {
@@ -220,10 +235,8 @@ func (s *Station) moved(now mono.Time, out *Output) {
 		if p := s.byID[c.child.movingTo]; p != nil && p.isChild() {
 			p.claim.false = now.Add(unkeptFor << min(p.claim.unkept, unkeptMax))
 			p.claim.unkept++
-			m := wire.Move{Channel: s.cfg.Channel, Wait: uint8(movingMax / (100 * time.Millisecond)), Classes: mask & p.child.classes}
-			if m.Classes != 0 {
-				out.control(p.id, m.Append)
-				p.child.endsAt, p.child.ends = now.Add(movingMax), m.Classes
+			if mask &= p.child.classes; mask != 0 {
+				s.end(now, p, mask, out)
 			}
 		}
 	}
@@ -232,12 +245,9 @@ func (s *Station) moved(now mono.Time, out *Output) {
 		if c.child.ends == 0 || now < c.child.endsAt {
 			continue
 		}
-		classes := c.child.classes &^ c.child.ends
-		c.child.ends = 0
-		if classes == 0 && !c.child.manifests {
-			s.endChild(c)
-		} else {
-			s.setChild(c, classes, c.child.manifests)
+		classes, held := c.child.classes&^c.child.ends, c.child.classes&c.child.ends != 0
+		if c.child.ends = 0; held {
+			s.leave(c, classes, out)
 		}
 	}
 }

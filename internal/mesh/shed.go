@@ -38,6 +38,15 @@ func (s *Station) NearTaken() (bps int64) {
 	return bps
 }
 
+// MovingTaken is what is given twice for a moment, in bit/s: children are changing to those who take their places.
+func (s *Station) MovingTaken() int64 {
+	n := 0
+	for _, p := range s.children {
+		n += bits.OnesCount16(p.child.moving) + bits.OnesCount16(p.child.ends)
+	}
+	return int64(n) * s.classBPS()
+}
+
 // shedChild takes quarters from a child.
 func (s *Station) shedChild(p *peer, bps int64, out *Output) (freed int64) {
 	before, rest := p.child.takenBPS, p.child.classes
@@ -47,6 +56,12 @@ func (s *Station) shedChild(p *peer, bps int64, out *Output) (freed int64) {
 			rest &^= quarter << part
 		}
 	}
+	s.leave(p, rest, out)
+	return before - p.child.takenBPS
+}
+
+// leave leaves a child some of its classes, and says so.
+func (s *Station) leave(p *peer, rest uint16, out *Output) {
 	manifests := p.child.manifests && rest != 0
 	if rest == 0 {
 		s.endChild(p)
@@ -60,5 +75,4 @@ func (s *Station) shedChild(p *peer, bps int64, out *Output) (freed int64) {
 	var buf [wire.CandidatesMax]wire.Candidate
 	g.Candidates = s.offer(p, buf[:0])
 	out.control(p.id, g.Append)
-	return before - p.child.takenBPS
 }

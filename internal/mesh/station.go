@@ -86,7 +86,9 @@ const (
 	playDelay         = 3 * time.Second
 	haveToParents     = 2 * time.Second
 	haveToPartners    = 6 * time.Second
-	childSilenceMax   = 6500 * time.Millisecond
+	childDoubt        = haveToParents + 500*time.Millisecond // then it is probed
+	childQuiet        = 700 * time.Millisecond               // or sooner, when an orphan asks
+	childProbed       = 500 * time.Millisecond               // three probes
 	reviewEvery       = 250 * time.Millisecond
 	sourceClasses     = 2 * wire.Classes // before a source sends newcomers to its listeners
 	hopsMax           = 24
@@ -241,6 +243,7 @@ func (s *Station) Advance(now mono.Time, out *Output) {
 	s.releaseDue(now, out)
 	if now >= s.timers.review {
 		s.noticeNap(now)
+		s.expireChildren(now, now.Sub(s.timers.review), out)
 		s.timers.review = now.Add(reviewEvery)
 		s.review(now, out)
 	}

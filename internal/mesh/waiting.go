@@ -59,7 +59,7 @@ func (s *Station) invite(now mono.Time, out *Output) {
 		if !p.child.urgent {
 			room = min(free, s.freeForOthers())
 		}
-		if room < inviteClasses && !s.displaces(now, p) {
+		if room < inviteClasses && !s.displaces(now, p) && (s.unfed() == 0 || p.claim.gives < wire.Classes/4) {
 			return
 		}
 		s.sendHaveFree(p, false, max(room, inviteClasses), out)

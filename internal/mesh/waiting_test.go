@@ -46,7 +46,9 @@ func TestInvite(t *testing.T) {
 	r.want(3, wire.Want{Classes: 0xff, Gives: 16})
 	for range 8 {
 		r.run(500 * time.Millisecond)
-		r.have(1, 1)
+		for p := range mesh.PeerID(3) {
+			r.have(p+1, 1)
+		}
 	}
 	if r.told(2)+r.told(3) != 0 {
 		t.Fatalf("told %d and %d times of room that there is not", r.told(2), r.told(3))

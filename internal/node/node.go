@@ -37,10 +37,11 @@ const (
 
 // A Node is one participant.
 type Node struct {
-	cfg   Config
-	rand  *rand.Rand
-	links *link.Table
-	up    upload
+	cfg       Config
+	rand      *rand.Rand
+	links     *link.Table
+	up        upload
+	elsewhere referrals
 
 	measure measurement
 	hosted  []hosting
@@ -127,7 +128,7 @@ func New(now mono.Time, cfg Config) *Node {
 // HandleDatagram takes one UDP payload.
 func (n *Node) HandleDatagram(now mono.Time, from netip.AddrPort, b []byte, out *Output) {
 	n.noteArrival(now, from, b)
-	n.links.Busy(n.up.busy(now))
+	n.noteBusy(now)
 	id, payload := n.links.HandleDatagram(now, from, b, &out.Output)
 	n.handleEvents(now, out)
 	n.handleExchanges(now, out)
@@ -282,6 +283,8 @@ func (n *Node) handleEvents(now mono.Time, out *Output) {
 			}
 			n.meeting.reach.PeerMoved(now, reach.PeerID(ev.ID), ev.Addr, &n.meeting.out)
 			n.drainReach(now, out)
+		case link.EventReferred:
+			n.referred(now, ev)
 		}
 	}
 	out.Events = out.Events[:0]

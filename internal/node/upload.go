@@ -65,6 +65,9 @@ func (n *Node) nearTaken() (bps int64) {
 // parent before its buffer is empty.
 func (n *Node) shed(now mono.Time, out *Output) {
 	taken := n.up.takenBPS - n.nearTaken()
+	for _, st := range n.stations {
+		taken -= st.MovingTaken()
+	}
 	if taken <= n.up.fillBPS() || now.Sub(n.up.shedAt) < shedEvery {
 		return
 	}

@@ -277,7 +277,7 @@ func (m *impostor) drain(now mono.Time, out *node.Output) {
 					break
 				}
 			}
-		case link.EventAddrChanged:
+		case link.EventAddrChanged, link.EventReferred:
 		}
 	}
 	for _, d := range m.out.Datagrams {

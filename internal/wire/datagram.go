@@ -4,7 +4,7 @@
 // Numbers are big-endian, every format states its length or carries it, and every parser refuses what is cut short.
 // Parsers return static errors and slices of their input; they allocate nothing. The caller owns all memory.
 //
-// A datagram is one UDP payload: a handshake datagram (HELLO, COOKIE, INIT, RESP), DATA, which seals a sequence of messages
+// A datagram is one UDP payload: a handshake datagram (HELLO, COOKIE or REFER, INIT, RESP), DATA, which seals a sequence of messages
 // of a link, ASK or ANSWER, which seal one message each without a link, or PUNCH, which says nothing. docs/protocol specifies all of them.
 package wire
 
@@ -51,6 +51,7 @@ const (
 	DatagramAsk    DatagramType = 6
 	DatagramAnswer DatagramType = 7
 	DatagramPunch  DatagramType = 8
+	DatagramRefer  DatagramType = 9
 )
 
 // String names the type as the specification does.
@@ -72,6 +73,8 @@ func (t DatagramType) String() string {
 		return "ANSWER"
 	case DatagramPunch:
 		return "PUNCH"
+	case DatagramRefer:
+		return "REFER"
 	}
 	return "unknown"
 }
@@ -91,7 +94,7 @@ func ParseDatagramType(b []byte) (DatagramType, error) {
 	if t == DatagramData|phaseBit {
 		t = DatagramData
 	}
-	if t < DatagramHello || t > DatagramPunch {
+	if t < DatagramHello || t > DatagramRefer {
 		return 0, ErrType
 	}
 	return t, nil

@@ -7,7 +7,7 @@ type Kind uint8
 
 // The kinds. Messages of DATA are one each, but for those of links and those about reaching each other.
 const (
-	KindHandshake Kind = iota // HELLO, COOKIE, INIT, RESP
+	KindHandshake Kind = iota // HELLO, COOKIE, REFER, INIT, RESP
 	KindAsk
 	KindAnswer
 	KindPunch
@@ -50,7 +50,7 @@ func (k Kind) String() string {
 // Kind is that of a datagram's bytes; those of DATA are of the kinds of its messages.
 func (t DatagramType) Kind() Kind {
 	switch t {
-	case DatagramHello, DatagramCookie, DatagramInit, DatagramResp:
+	case DatagramHello, DatagramCookie, DatagramInit, DatagramResp, DatagramRefer:
 		return KindHandshake
 	case DatagramAsk:
 		return KindAsk

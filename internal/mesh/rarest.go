@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+
+package mesh
+
+import (
+	"math/bits"
+	"slices"
+	"time"
+
+	"streamer/internal/mono"
+	"streamer/internal/wire"
+)
+
+// What the fewest have is given first: a quarter that the source gives nobody reaches nobody.
+
+// rarest is the quarters in the order of how often they are given, the one first that the fewest children have.
+func (s *Station) rarest() (parts [wire.PartManifests]int) {
+	var copies [wire.PartManifests]int
+	for part := range parts {
+		parts[part] = part
+		for _, c := range s.children {
+			if c.child.classes&(quarter<<part) != 0 {
+				copies[part]++
+			}
+		}
+	}
+	slices.SortStableFunc(parts[:], func(a, b int) int { return copies[a] - copies[b] })
+	return parts
+}
+
+// unfed is the quarters that the source gives nobody, though it has children: all of an audience would have to ask for them, chunk by chunk.
+func (s *Station) unfed() (mask uint16) {
+	if s.cfg.Role != Source || len(s.children) == 0 {
+		return 0
+	}
+	mask = 1<<wire.Classes - 1
+	for _, c := range s.children {
+		for part := range wire.PartManifests {
+			if m := quarter << part; c.child.classes&^c.child.ends&m != 0 {
+				mask &^= m
+			}
+		}
+	}
+	return mask
+}
+
+// giveUnfed gives p, who passes it on, one quarter that nobody has, and takes the room for it from a child whose quarter others have
+// too: that child has to look elsewhere.
+func (s *Station) giveUnfed(now mono.Time, p *peer, fresh uint16, out *Output) uint16 {
+	fresh &= s.unfed()
+	if fresh == 0 || s.leaving || s.newest() == nil || p.claim.gives < wire.Classes/4 {
+		return 0
+	}
+	one := quarter << bits.TrailingZeros16(fresh)
+	if s.freeClasses(true) < bits.OnesCount16(one) && !s.takeDouble(now, p, out) {
+		return 0
+	}
+	return one
+}
+
+// takeDouble ends the subscription to a quarter that several children have, of the one that is worth least.
+func (s *Station) takeDouble(now mono.Time, but *peer, out *Output) bool {
+	var least *peer
+	mask := uint16(0)
+	for part := range wire.PartManifests {
+		m := quarter << part
+		copies := 0
+		for _, c := range s.children {
+			if c.child.classes&^c.child.ends&m != 0 {
+				copies++
+			}
+		}
+		for _, c := range s.children {
+			if copies > 1 && c != but && !c.near && c.child.moving == 0 && c.child.ends == 0 && c.child.classes&m != 0 &&
+				(least == nil || c.claim.value(now) < least.claim.value(now)) {
+				least, mask = c, c.child.classes&m
+			}
+		}
+	}
+	if least == nil {
+		return false
+	}
+	s.end(now, least, mask, out)
+	return true
+}
+
+// end tells a child that a part of its subscription ends soon.
+func (s *Station) end(now mono.Time, c *peer, mask uint16, out *Output) {
+	m := wire.Move{Channel: s.cfg.Channel, Wait: uint8(movingMax / (100 * time.Millisecond)), Classes: mask}
+	out.control(c.id, m.Append)
+	c.child.endsAt, c.child.ends = now.Add(movingMax), mask
+}
