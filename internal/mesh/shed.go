@@ -38,14 +38,6 @@ func (s *Station) NearTaken() (bps int64) {
 	return bps
 }
 
-// Whole is what a whole stream to one child costs of the upload of a station's source, in bit/s; 0 elsewhere.
-func (s *Station) Whole() int64 {
-	if s.cfg.Role != Source {
-		return 0
-	}
-	return wire.Classes*s.classBPS() + s.manifestBPS()
-}
-
 // MovingTaken is what is given twice for a moment, in bit/s: children are changing to those who take their places.
 func (s *Station) MovingTaken() int64 {
 	n := 0

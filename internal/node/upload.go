@@ -41,18 +41,8 @@ func (n *Node) handleReports(now mono.Time, out *Output) {
 		n.up.line.Reported(now, uplink.Report{Peer: uint32(r.ID), Sent: r.Sent, Lost: r.Lost, Delay: r.Delay, Measured: r.Measured})
 	}
 	out.Output.Reports = out.Output.Reports[:0]
-	n.up.line.SetLeast(n.sourceLeast())
 	n.up.line.Review(now, n.up.takenBPS-n.nearTaken())
 	n.shed(now, out)
-}
-
-// sourceLeast is the estimate that leaves one child of each station that is broadcast here its stream: with less there is no station, and
-// one child alone that has a bad line would be all that still reports of this one.
-func (n *Node) sourceLeast() (bps int64) {
-	for _, st := range n.stations {
-		bps += st.Whole()
-	}
-	return bps * 100 / uplink.GivePercent
 }
 
 // nearAddr reports whether an address is on the LAN; it is quick about those of the internet.

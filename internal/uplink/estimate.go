@@ -43,7 +43,6 @@ const (
 	spans      = 4                       // of reviewTime/2, of which the rate in use is known
 	idleAfter  = 30 * time.Second        // without reports, before a low estimate is forgiven
 	forgiven   = 256_000                 // up to here, in bit/s: room for somebody who reports
-	capPercent = 45                      // of a limit: below that only loss counts. Packets wait on busy machines, too, and in the lines of others
 	grave      = 4 * target              // one look is enough
 
 	lossWindow  = 100 // packets at least, whose loss is judged
@@ -79,7 +78,6 @@ type heard struct {
 type Estimate struct {
 	bps     int64
 	limit   int64 // never above; 0 none
-	least   int64 // never below, unless the limit is
 	ceiling int64 // rate that was carried when more hurt; 0 unknown
 	cutAt   mono.Time
 	again   int  // times that it hurt again soon
@@ -101,7 +99,7 @@ type Estimate struct {
 
 // Reset makes an estimate of a line of which nothing is known, with a hard limit of bps, 0 for none.
 func (e *Estimate) Reset(now mono.Time, limit int64) {
-	*e = Estimate{bps: StartBPS, limit: limit, least: e.least, spanAt: now, reviewAt: now.Add(reviewTime), heardAt: now, cutAt: now.Add(-settle)}
+	*e = Estimate{bps: StartBPS, limit: limit, spanAt: now, reviewAt: now.Add(reviewTime), heardAt: now, cutAt: now.Add(-settle)}
 	e.loss.since = now
 	if limit > 0 {
 		e.bps = limit
@@ -112,13 +110,6 @@ func (e *Estimate) Reset(now mono.Time, limit int64) {
 func (e *Estimate) Remember(bps int64) {
 	e.bps, e.known = e.clamp(bps), true
 	e.ceiling = e.bps
-}
-
-// SetLeast sets what the estimate does not fall below, whatever is reported, unless the limit is lower; 0 for nothing.
-func (e *Estimate) SetLeast(bps int64) {
-	if e.least = bps; e.bps < bps {
-		e.bps = e.clamp(e.bps)
-	}
 }
 
 // BPS is the estimate, in bit/s of IP packets.
@@ -279,7 +270,7 @@ func (e *Estimate) hurt(now mono.Time, delay time.Duration) {
 	if sent, lost := e.tally(); sent >= heavyWindow {
 		carried -= carried / sent * lost
 	}
-	e.cut(now, max(min(e.bps, carried)*95/100, e.limit*capPercent/100))
+	e.cut(now, min(e.bps, carried)*95/100)
 	e.cutDelay = delay
 }
 
@@ -329,6 +320,4 @@ func (e *Estimate) most() int64 {
 	return MostBPS
 }
 
-func (e *Estimate) clamp(bps int64) int64 {
-	return max(min(bps, e.most()), min(max(LeastBPS, e.least), e.most()))
-}
+func (e *Estimate) clamp(bps int64) int64 { return max(min(bps, e.most()), min(LeastBPS, e.most())) }

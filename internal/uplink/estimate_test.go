@@ -137,35 +137,3 @@ func TestEstimateIsRemembered(t *testing.T) {
 		t.Errorf("%d with a cap of 1000000", capped.BPS())
 	}
 }
-
-// What a broadcaster needs is never given up for delays, but for a limit.
-func TestEstimateLeast(t *testing.T) {
-	b := newBench(0)
-	b.line = 1
-	b.SetLeast(200_000)
-	b.run(60)
-	if b.BPS() != 200_000 || b.fell == 0 {
-		t.Errorf("%d bit/s, fell %d times", b.BPS(), b.fell)
-	}
-	b.Reset(b.now, 150_000)
-	if b.run(60); b.BPS() != 150_000 {
-		t.Errorf("%d bit/s with a limit of 150000", b.BPS())
-	}
-}
-
-// Where somebody has set a cap, packets that wait somewhere do not take more than about half of it; packets that are lost do.
-func TestEstimateOfACapUnderDelay(t *testing.T) {
-	const limit = 900_000
-	b := newBench(limit)
-	b.delay = func(int) time.Duration { return 150 * time.Millisecond }
-	b.run(60)
-	if b.BPS() != limit*45/100 {
-		t.Errorf("%d bit/s of %d for packets that wait elsewhere", b.BPS(), limit)
-	}
-	b = newBench(limit)
-	b.loss = func(int) int { return max(0, 1000-200_000*1000/max(1, int(b.Used(b.now)))) }
-	b.run(60)
-	if b.BPS() > limit*40/100 {
-		t.Errorf("%d bit/s of %d on a line that loses what is above 200000", b.BPS(), limit)
-	}
-}
