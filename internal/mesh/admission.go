@@ -5,7 +5,6 @@ package mesh
 import (
 	"math"
 	"math/bits"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -312,65 +311,4 @@ func (s *Station) sendHeaders(p *peer, out *Output) {
 	if e.eventSeq != wire.NoEvent && e.eventSeq < from {
 		one(e.eventSeq, &e.event)
 	}
-}
-
-// referMax is how many hosts a station names to those who cannot even be linked.
-const referMax = 8
-
-// Refer appends at most 8 addresses where else the station may be had: of peers that strangers reach, those with room first.
-func (s *Station) Refer(into []netip.AddrPort) []netip.AddrPort {
-	n, most := len(s.peers), len(into)+referMax
-	if n == 0 || s.newest() == nil {
-		return into
-	}
-	start := s.rand.IntN(n)
-	for _, open := range []bool{true, false} { // who is reached is not always known
-		for rank := roomRanks; rank > 0; rank-- {
-			for i := range n {
-				o := s.peers[(start+i)%n]
-				if len(into) < most && !o.near && o.open && !o.gone && !o.source && !o.have.Leaf && o.have.Epoch != 0 &&
-					roomRank(o.have.Free) == rank && s.host.Open(o.id) == open {
-					into = append(into, o.addr)
-				}
-			}
-		}
-	}
-	return into
-}
-
-const roomRanks = 4
-
-// roomRank ranks free classes: room for a whole stream, for a quarter, for something, for nothing.
-func roomRank(free uint8) int {
-	switch {
-	case free >= wire.Classes:
-		return 4
-	case free >= wire.Classes/4:
-		return 3
-	case free > 0:
-		return 2
-	}
-	return 1
-}
-
-// offer names others that may have room: those with free classes, near the source, not the asker; those on the LAN, with their
-// addresses there, to those on the LAN alone.
-func (s *Station) offer(p *peer, into []wire.Candidate) []wire.Candidate {
-	n := len(s.peers)
-	if n == 0 {
-		return into
-	}
-	start := s.rand.IntN(n)
-	for rank := roomRanks; rank > 0; rank-- {
-		for i := range n {
-			o := s.peers[(start+i)%n]
-			if len(into) == wire.CandidatesMax {
-				return into
-			}
-			if o != p && (p.near || !o.near) && o.open && !o.gone && !o.have.Leaf && o.node != p.node && o.have.Epoch != 0 && roomRank(o.have.Free) == rank {
-				into = append(into, s.candidate(o))
-			}
-		}
-	}
-	return into
 }

@@ -216,7 +216,7 @@ func (s *Station) balance(now mono.Time, out *Output) {
 // and the estimate of its arrivals learns.
 func (s *Station) pushed(now mono.Time, p *peer, e *epoch, m *manifest, seq uint32, out *Output) {
 	if i := s.missOf(e, seq); i >= 0 && s.misses[i].asked == p.id {
-		if rtt, dev := s.host.RoundTrip(p.id); now.Sub(s.misses[i].since) < rtt+rtt/2+4*dev+lateness+repairWait {
+		if rtt, dev := s.host.RoundTrip(p.id); now.Sub(s.misses[i].since) < rtt+rtt/2+4*dev+lateness+RepairWait {
 			return // the answer to a NACK
 		}
 	}

@@ -179,11 +179,11 @@ func (s *Station) climbTo(now mono.Time, p *peer, out *Output) {
 func (s *Station) overbook() int {
 	free, whole := s.host.FreeUpload()
 	unit := max(1, s.classBPS())
-	least := int64(wire.Classes / 4)
+	share := whole / 4
 	if s.cfg.Role == Source {
-		least = wire.Classes / 2 // one slow child shall not keep everybody else away
+		share = whole * 29 / 100 // two quarters of an upload of two streams: one slow child shall not keep everybody else away
 	}
-	n := int(min(max(whole/4/unit, least), wire.Classes)) + int(min(free/unit, wire.Classes))
+	n := int(min(max(share/unit, wire.Classes/4), wire.Classes)) + int(min(free/unit, wire.Classes))
 	for _, c := range s.children {
 		n -= bits.OnesCount16(c.child.moving | c.child.ends)
 	}

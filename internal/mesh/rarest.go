@@ -13,17 +13,24 @@ import (
 
 // What the fewest have is given first: a quarter that the source gives nobody reaches nobody.
 
-// rarest is the quarters in the order of how often they are given, the one first that the fewest children have.
-func (s *Station) rarest() (parts [wire.PartManifests]int) {
-	var copies [wire.PartManifests]int
-	for part := range parts {
-		parts[part] = part
-		for _, c := range s.children {
-			if c.child.classes&(quarter<<part) != 0 {
-				copies[part]++
+// copies counts the children that have each quarter and keep it.
+func (s *Station) copies() (n [wire.PartManifests]int) {
+	for _, c := range s.children {
+		for part := range n {
+			if c.child.classes&^c.child.ends&(quarter<<part) != 0 {
+				n[part]++
 			}
 		}
 	}
+	return n
+}
+
+// rarest is the quarters in the order of how often they are given, the one first that the fewest children have.
+func (s *Station) rarest() (parts [wire.PartManifests]int) {
+	for part := range parts {
+		parts[part] = part
+	}
+	copies := s.copies()
 	slices.SortStableFunc(parts[:], func(a, b int) int { return copies[a] - copies[b] })
 	return parts
 }
@@ -33,12 +40,9 @@ func (s *Station) unfed() (mask uint16) {
 	if s.cfg.Role != Source || len(s.children) == 0 {
 		return 0
 	}
-	mask = 1<<wire.Classes - 1
-	for _, c := range s.children {
-		for part := range wire.PartManifests {
-			if m := quarter << part; c.child.classes&^c.child.ends&m != 0 {
-				mask &^= m
-			}
+	for part, n := range s.copies() {
+		if n == 0 {
+			mask |= quarter << part
 		}
 	}
 	return mask
@@ -62,14 +66,8 @@ func (s *Station) giveUnfed(now mono.Time, p *peer, fresh uint16, out *Output) u
 func (s *Station) takeDouble(now mono.Time, but *peer, out *Output) bool {
 	var least *peer
 	mask := uint16(0)
-	for part := range wire.PartManifests {
+	for part, copies := range s.copies() {
 		m := quarter << part
-		copies := 0
-		for _, c := range s.children {
-			if c.child.classes&^c.child.ends&m != 0 {
-				copies++
-			}
-		}
 		for _, c := range s.children {
 			if copies > 1 && c != but && !c.near && c.child.moving == 0 && c.child.ends == 0 && c.child.classes&m != 0 &&
 				(least == nil || c.claim.value(now) < least.claim.value(now)) {

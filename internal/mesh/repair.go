@@ -22,13 +22,15 @@ const (
 	latenessMax    = time.Second             // after the manifest, whatever the rhythm: repair needs its time, too
 	newParentGrace = 300 * time.Millisecond  // more, while a parent has pushed nothing yet
 	retryMin       = 100 * time.Millisecond
-	triesMax       = 8                      // then once a second until the deadline
-	repairWait     = 400 * time.Millisecond // that an answer may wait for upload
-	unansweredMax  = 8                      // NACKs, then a peer is asked last
-	repairPercent  = 15                     // of the stream's rate, for one peer
-	repairBurst    = 1 << 16                // bytes, for one peer
+	triesMax       = 8       // then once a second until the deadline
+	unansweredMax  = 8       // NACKs, then a peer is asked last
+	repairPercent  = 15      // of the stream's rate, for one peer
+	repairBurst    = 1 << 16 // bytes, for one peer
 	manifestsRetry = 80 * time.Millisecond
 )
+
+// RepairWait is how long the answer to a NACK waits for upload at most.
+const RepairWait = 400 * time.Millisecond
 
 // A miss is a chunk that a manifest names and that is not there.
 type miss struct {

@@ -31,7 +31,7 @@ const (
 )
 
 // queueFor is how long audio waits at most; then the child has asked elsewhere.
-var queueFor = [...]time.Duration{mesh.Push: 2 * time.Second, mesh.Repair: 400 * time.Millisecond, mesh.Backlog: 2 * time.Second}
+var queueFor = [...]time.Duration{mesh.Push: 2 * time.Second, mesh.Repair: mesh.RepairWait, mesh.Backlog: 2 * time.Second}
 
 // queueMax is how many chunks and manifests wait at most, by priority: pushes for 4,000 children and a few repairs.
 var queueMax = [...]int{mesh.Push: 16384, mesh.Repair: 1024, mesh.Backlog: 1024}
