@@ -76,20 +76,12 @@ cross: ## that the other systems' binaries link
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go build -o /dev/null ./cmd/streamer; \
 	done
 
-.PHONY: lab lab-apart lab-beside
-lab: lab-apart lab-beside ## scenarios in network namespaces; needs root
-
-LAB := if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then go test -json -tags lab -timeout 20m -count 1
-NO_LAB := ; else echo 'lab: not run: it needs Linux and root'; fi
-
-# What mostly waits, two packages at once; and what measures. Within a package tests go beside others that say so.
-LAB_BESIDE := ./lab/players ./lab/lan ./lab/nat ./lab/portmap ./lab/sources ./lab/tools
-
-lab-apart: | $(LOGS)
-	@$(LAB) -p 1 -parallel 4 $$(go list -tags lab ./lab/... | grep -Fxvf <(go list -tags lab $(LAB_BESIDE))) | $(TALLY)/lab.json $(NO_LAB)
-
-lab-beside: | $(LOGS)
-	@$(LAB) -p 2 -parallel 6 $(LAB_BESIDE) | $(TALLY)/lab-beside.json $(NO_LAB)
+.PHONY: lab
+lab: | $(LOGS) ## scenarios in network namespaces; needs root
+	@# One package after the other, for two cores; within a package, tests that mostly wait go beside each other.
+	@if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then \
+		go test -json -tags lab -timeout 20m -count 1 -p 1 -parallel 4 ./lab/... | $(TALLY)/lab.json; \
+	else echo 'lab: not run: it needs Linux and root'; fi
 
 .PHONY: lab-long
 lab-long: | $(LOGS) ## the lab's long measurements as well

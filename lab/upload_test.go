@@ -28,10 +28,7 @@ type narrowLine struct {
 	upload   bool // somebody at home uploads in the middle
 }
 
-const (
-	narrowBPS   = 600_000
-	narrowTries = 2 // at most
-)
+const narrowBPS = 600_000
 
 func narrowLines() []narrowLine {
 	up := func(queue int) netlab.Line {
@@ -56,23 +53,13 @@ func TestMeasuredUpload(t *testing.T) {
 				continue
 			}
 		}
-		// To a node, its own standing still looks like a line that is full: then it is tried once more.
-		for try, again := 1, true; again; try++ {
-			again = t.Run(line.name, func(t *testing.T) {
-				stalls, began := netlab.WatchStalls(t), time.Now()
-				rows, faults := narrowRun(t, uint64(40+i), line, window)
-				stood, took := stalls.Since(began), time.Since(began)
-				t.Logf("the machine stood still for %v of %v", stood, took)
-				if again = len(faults) > 0 && stood > took/20 && try < narrowTries; again {
-					t.Logf("once more: %q", faults)
-					return
-				}
-				for _, fault := range faults {
-					t.Error(fault)
-				}
-				table.WriteString(rows)
-			}) && again
-		}
+		// To a node, its own standing still looks like a line that is full.
+		var rows string
+		netlab.WatchStalls(t).Fairly(t, func() (faults []string) {
+			t.Run(line.name, func(t *testing.T) { rows, faults = narrowRun(t, uint64(40+i), line, window) })
+			return faults
+		})
+		table.WriteString(rows)
 	}
 	writeResults(t, "upload.md", fmt.Sprintf(`# Measured upload
 

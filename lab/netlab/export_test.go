@@ -23,3 +23,6 @@ func (n *Network) ObserveLateness(f func(time.Duration)) {
 	defer n.router.mu.Unlock()
 	n.router.late = f
 }
+
+// Add notes that the machine stood still.
+func (s *Stalls) Add(from, to time.Time) { s.list = append(s.list, stall{from, to}) }

@@ -18,6 +18,11 @@ import (
 const (
 	stallTick  = 2 * time.Millisecond
 	stallLeast = 10 * time.Millisecond // later than this was no stall
+
+	fairTries = 3
+	fairShare = 20 // a machine that stood still for a twentieth of a try, or more, did not serve
+	calmFor   = 5 * time.Second
+	calmWait  = time.Minute
 )
 
 // A Stalls notes when the machine stood still, so that a test with a limit of its own can leave out what was the machine's and not
@@ -80,6 +85,44 @@ func (s *Stalls) watch(core int, quit <-chan struct{}) error {
 			s.mu.Lock()
 			s.list = append(s.list, stall{due, now})
 			s.mu.Unlock()
+		}
+	}
+}
+
+// Fairly measures programs that play in real time, and reports the faults that measure found as errors. Programs that stand still
+// play with holes: where there are faults and the machine did not serve, it measures again, three times at most, when the machine
+// has served for 5 s or a minute has gone by. Faults that the programs made are there each time, or while the machine served.
+func (s *Stalls) Fairly(t testing.TB, measure func() (faults []string)) {
+	t.Helper()
+	for try := 1; ; try++ {
+		began := time.Now()
+		faults := measure()
+		stood := s.Since(began)
+		t.Logf("the machine stood still for %v of %v", stood.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+		if len(faults) == 0 {
+			return
+		}
+		if stood < time.Since(began)/fairShare || try == fairTries {
+			for _, fault := range faults {
+				t.Error(fault)
+			}
+			return
+		}
+		t.Logf("once more: %q", faults)
+		s.awaitCalm(t)
+	}
+}
+
+// awaitCalm waits until the machine serves.
+func (s *Stalls) awaitCalm(t testing.TB) {
+	for began := time.Now(); time.Since(began) < calmWait; {
+		select {
+		case <-time.After(calmFor): // what the machine does is real
+		case <-t.Context().Done():
+			return
+		}
+		if s.Since(time.Now().Add(-calmFor)) < calmFor/fairShare {
+			return
 		}
 	}
 }

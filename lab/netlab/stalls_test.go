@@ -7,6 +7,7 @@ package netlab_test
 import (
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -57,4 +58,45 @@ func hold(core int, at time.Time, d time.Duration) error {
 	for end := time.Now().Add(d); time.Now().Before(end); {
 	}
 	return nil
+}
+
+// A judge notes what Fairly says.
+type judge struct {
+	testing.TB
+	errors []any
+}
+
+func (j *judge) Error(args ...any) { j.errors = append(j.errors, args...) }
+
+// Faults that the program made while the machine served are reported at once; others only if they are there each time.
+func TestFairly(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		stood         time.Duration // in each try of 10 s
+		faulty        int           // so many tries find a fault
+		tries, faults int
+	}{
+		{"nothing wrong", time.Second, 0, 1, 0},
+		{"the program's", 400 * time.Millisecond, 9, 1, 1},
+		{"the machine's", 600 * time.Millisecond, 2, 3, 0},
+		{"each time", 600 * time.Millisecond, 9, 3, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, j, tries := &netlab.Stalls{}, &judge{TB: t}, 0
+				s.Fairly(j, func() (faults []string) {
+					tries++
+					s.Add(time.Now(), time.Now().Add(c.stood))
+					time.Sleep(10 * time.Second)
+					if tries <= c.faulty {
+						faults = append(faults, "late")
+					}
+					return faults
+				})
+				if tries != c.tries || len(j.errors) != c.faults {
+					t.Errorf("%d tries, %v; want %d tries and %d faults", tries, j.errors, c.tries, c.faults)
+				}
+			})
+		})
+	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-//go:build lab
+//go:build lab && linux
 
 package players_test
 
@@ -22,6 +22,7 @@ import (
 	"streamer/internal/codec"
 	"streamer/internal/identity"
 	"streamer/internal/playback"
+	"streamer/lab/netlab"
 	"streamer/lab/players"
 )
 
@@ -151,19 +152,19 @@ type row struct {
 
 // Every player plays every format that it can from the playlist that it is usually given, in mid-stream.
 func TestPlayers(t *testing.T) {
-	rows := everyPlayer(t, steady, playTime, func(t *testing.T, p players.Player, f players.Format, r players.Report) {
-		t.Helper()
+	rows := everyPlayer(t, steady, playTime, func(p players.Player, f players.Format, r players.Report) (faults []string) {
 		if r.FirstSound == 0 || r.Played < playTime-r.FirstSound-slack() {
-			t.Errorf("played %v, first sound after %v", r.Played, r.FirstSound)
+			faults = append(faults, fmt.Sprintf("played %v, first sound after %v", r.Played, r.FirstSound))
 		}
 		if r.Ended || everyFormat() && len(r.Errors) > 0 {
-			t.Errorf("ended: %v; complaints: %q", r.Ended, r.Errors)
+			faults = append(faults, fmt.Sprintf("ended: %v; complaints: %q", r.Ended, r.Errors))
 		}
 		if p.ShowsTitles(f) && (len(r.Titles) < 2 || slices.ContainsFunc(r.Titles, func(s string) bool {
 			return !strings.HasPrefix(s, "Ärtist - It's track ")
 		})) {
-			t.Errorf("titles %q", r.Titles)
+			faults = append(faults, fmt.Sprintf("titles %q", r.Titles))
 		}
+		return faults
 	})
 	text := render(rows)
 	t.Log("\n" + text)
@@ -176,12 +177,12 @@ func TestPlayers(t *testing.T) {
 
 // A source that restarts: listeners go on by themselves.
 func TestRestart(t *testing.T) {
-	rows := everyPlayer(t, restarted, restartTime, func(t *testing.T, _ players.Player, _ players.Format, r players.Report) {
-		t.Helper()
+	rows := everyPlayer(t, restarted, restartTime, func(_ players.Player, _ players.Format, r players.Report) (faults []string) {
 		// What came before the restart is over after 8 + 6 s.
 		if r.Played < restartTime-r.FirstSound-restartAfter-slack() || r.Ended {
-			t.Errorf("played %v, ended: %v", r.Played, r.Ended)
+			faults = append(faults, fmt.Sprintf("played %v, ended: %v", r.Played, r.Ended))
 		}
+		return faults
 	})
 	t.Log("\n" + render(rows))
 }
@@ -199,11 +200,12 @@ func slack() time.Duration {
 	return playTime / 2
 }
 
-// everyPlayer runs the players with the formats that they play, and returns what they did.
+// everyPlayer runs the players with the formats that they play, and returns what they did. The check returns what is wrong.
 func everyPlayer(t *testing.T, broadcast func(context.Context, *station), d time.Duration,
-	check func(*testing.T, players.Player, players.Format, players.Report),
+	check func(players.Player, players.Format, players.Report) (faults []string),
 ) []row {
 	t.Helper()
+	stalls := netlab.WatchStalls(t)
 	var mu sync.Mutex
 	var rows []row
 	t.Run("all", func(t *testing.T) {
@@ -215,9 +217,11 @@ func everyPlayer(t *testing.T, broadcast func(context.Context, *station), d time
 				}
 				t.Run(strings.ReplaceAll(string(f), "/", "-")+"/"+p.Name, func(t *testing.T) {
 					t.Parallel()
-					s := &station{channel: playback.NewChannel("Lab"), list: list, track: -1}
-					r := play(t, p, s, broadcast, d)
-					check(t, p, f, r)
+					var r players.Report
+					stalls.Fairly(t, func() []string {
+						r = play(t, p, &station{channel: playback.NewChannel("Lab"), list: list, track: -1}, broadcast, d)
+						return check(p, f, r)
+					})
 					mu.Lock()
 					defer mu.Unlock()
 					rows = append(rows, row{p.Name, f, r})

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"streamer/lab/netlab"
 	"streamer/lab/tools"
 )
 
@@ -107,6 +108,7 @@ func TestSources(t *testing.T) {
 		return cmp.Compare(strings.Count(a.tool.Name, " "), strings.Count(b.tool.Name, " "))
 	})
 	rep := newReport(t, len(results))
+	stalls := netlab.WatchStalls(t)
 	var lock sync.Mutex
 	done := make([]*result, len(results))
 	// Run from goroutines of our own: t.Parallel allows as many at once as there are processors.
@@ -118,11 +120,15 @@ func TestSources(t *testing.T) {
 		running.Go(func() {
 			defer func() { <-slots }()
 			t.Run(strings.ReplaceAll(r.tool.Name+" "+string(r.format), "/", "-"), func(t *testing.T) {
-				r.measure(t, samples[r.format])
-				t.Logf("%+v, hops %v, %d chunks missed", r.verdict, r.route, r.route.missing)
-				if fault := r.fault(); fault != "" {
-					t.Errorf("%s; %v", fault, r.err)
-				}
+				stalls.Fairly(t, func() (faults []string) {
+					*r = result{tool: r.tool, format: r.format}
+					r.measure(t, samples[r.format])
+					t.Logf("%+v, hops %v, %d chunks missed", r.verdict, r.route, r.route.missing)
+					if fault := r.fault(); fault != "" {
+						faults = append(faults, fmt.Sprintf("%s; %v", fault, r.err))
+					}
+					return faults
+				})
 				lock.Lock()
 				defer lock.Unlock()
 				done[i] = r
