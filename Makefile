@@ -13,6 +13,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 LOGS    := .cache/test
 TALLY   := go -C tools run ./tally -log $(CURDIR)/$(LOGS)
+# What failed while the machine's other guests took its processors away measured them, and is run once more.
+RERUN   := go -C tools run ./rerun -C $(CURDIR)
 
 # The core and the simulator have no goroutines (internal/archtest sees to it), so the race detector, which makes them
 # many times slower, runs on the rest; internal/link stays in because tickets are sealed on any goroutine.
@@ -46,10 +48,10 @@ check: ## gofmt, go vet, go mod tidy, without changing anything
 unit: unit-race unit-serial unit-tools ## unit, property, tool and command tests
 
 unit-race: | $(LOGS)
-	go test -race -json -timeout 15m $$(go list ./... | grep -Fxvf <(go list $(SERIAL))) | $(TALLY)/race.json
+	$(RERUN) go test -json -race -timeout 15m $$(go list ./... | grep -Fxvf <(go list $(SERIAL))) | $(TALLY)/race.json
 
 unit-serial: | $(LOGS)
-	go test -json -timeout 15m $(SERIAL) | $(TALLY)/serial.json
+	$(RERUN) go test -json -timeout 15m $(SERIAL) | $(TALLY)/serial.json
 
 unit-tools: | $(LOGS)
 	go -C tools test -count 1 -json ./... | $(TALLY)/tools.json
@@ -80,7 +82,7 @@ cross: ## that the other systems' binaries link
 lab: | $(LOGS) ## scenarios in network namespaces; needs root
 	@# One package after the other, for two cores; within a package, tests that mostly wait go beside each other.
 	@if [ "$$(id -u)" = 0 ] && [ "$$(uname)" = Linux ]; then \
-		go test -json -tags lab -timeout 20m -count 1 -p 1 -parallel 4 ./lab/... | $(TALLY)/lab.json; \
+		$(RERUN) go test -json -tags lab -timeout 20m -count 1 -p 1 -parallel 4 ./lab/... | $(TALLY)/lab.json; \
 	else echo 'lab: not run: it needs Linux and root'; fi
 
 .PHONY: lab-long

@@ -62,6 +62,8 @@ func (c *counter) line(line string) {
 	}
 	t := test{e.Package, e.Test}
 	switch e.Action {
+	case "run":
+		c.forget(t)
 	case "build-output":
 		fmt.Fprint(c.w, e.Output)
 	case "output":
@@ -74,6 +76,19 @@ func (c *counter) line(line string) {
 			fmt.Fprint(c.w, b.String())
 		}
 		delete(c.output, t)
+	}
+}
+
+// forget drops what an earlier run of a test and its subtests came to.
+func (c *counter) forget(t test) {
+	if strings.Contains(t.name, "/") || c.outcome[t] == "" {
+		return
+	}
+	for o := range c.outcome {
+		if o.pkg == t.pkg && (o.name == t.name || strings.HasPrefix(o.name, t.name+"/")) {
+			delete(c.outcome, o)
+			delete(c.parent, o)
+		}
 	}
 }
 

@@ -46,6 +46,17 @@ func TestCounts(t *testing.T) {
 {"Action":"pass","Package":"p","Test":"TestA/x/y"}
 {"Action":"pass","Package":"p","Test":"TestA"}
 {"Action":"pass","Package":"p"}`, 1, 0},
+		{"a test that is run again", `
+{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p","Test":"TestA/2"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p","Test":"TestB"}
+{"Action":"fail","Package":"p"}
+{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"run","Package":"p","Test":"TestA/1"}
+{"Action":"pass","Package":"p","Test":"TestA/1"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"pass","Package":"p"}`, 1, 1},
 		{"not an event", "go: nothing to test\n", 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

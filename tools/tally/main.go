@@ -6,7 +6,7 @@
 //	tally -sum [-status N] FILE...           print "N passed, N failed" for all files; exit 1 on a failure
 //
 // A test with subtests counts as its subtests, a fuzz target as one. A package that fails without a failing test (it
-// does not build, it panics) counts as one failure. It keeps nothing beside the log and trusts no exit code but the
+// does not build, it panics) counts as one failure. What is run again (rerun) counts as it came out last. It keeps nothing beside the log and trusts no exit code but the
 // events' own; -status adds one failure when a command around the tests failed and no event says so.
 package main
 
