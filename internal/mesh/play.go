@@ -203,7 +203,7 @@ func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 				s.gap(seq, 1)
 			}
 			s.play.next++
-			e.giveUp(seq)
+			e.giveUp(s.play.next)
 			continue
 		}
 		s.flushGap(e, out)
@@ -242,6 +242,7 @@ func (s *Station) findBeginning(now mono.Time, e *epoch) bool {
 		return false
 	case begin < e.next:
 		s.play.next = begin
+		e.giveUp(begin)
 	case now < patience.Add(startPatience): // what is live will come
 		s.play.due = patience.Add(startPatience)
 		return false

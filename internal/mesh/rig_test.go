@@ -182,6 +182,17 @@ func (r *rig) lastWant(p mesh.PeerID) (w wire.Want, ok bool) {
 	return w, false
 }
 
+// lastHave is the last HAVE that a peer got.
+func (r *rig) lastHave(p mesh.PeerID) (m wire.Have, ok bool) {
+	for _, b := range slices.Backward(r.control[p]) {
+		if b[0] == wire.TypeHave {
+			m, _, err := wire.ParseHave(b[1:])
+			return m, err == nil
+		}
+	}
+	return m, false
+}
+
 // want has a peer ask for a subscription and returns the answer.
 func (r *rig) want(p mesh.PeerID, w wire.Want) wire.Grant {
 	r.t.Helper()

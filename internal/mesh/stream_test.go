@@ -292,6 +292,11 @@ func TestBeginsAfterWhatNobodyFills(t *testing.T) {
 		if c := r.s.Status(r.now).Counts; c.Missing != 0 {
 			t.Errorf("%+v", c)
 		}
+		// Nor does the hole hide what comes after it.
+		r.from(1, wire.Have{Channel: 1, Epoch: epoch, Next: 8, Complete: 8, Parts: 0xf, Ask: true}.Append(nil))
+		if m, ok := r.lastHave(1); !ok || m.Complete != 8 {
+			t.Errorf("filled %v: says %+v", filled, m)
+		}
 	}
 }
 

@@ -239,11 +239,9 @@ func (e *epoch) fill(seq uint32, data *[]byte) {
 	}
 }
 
-// giveUp counts a missing chunk as complete, so that one hole does not hide all that comes after it.
-func (e *epoch) giveUp(seq uint32) {
-	if e.complete == seq {
-		e.complete++
-	}
+// giveUp counts what is missing before a chunk as complete, so that a hole does not hide all that comes after it.
+func (e *epoch) giveUp(before uint32) {
+	e.complete = max(e.complete, before)
 	for sl := e.at(e.complete); sl != nil && sl.data != nil; sl = e.at(e.complete) {
 		e.complete++
 	}
