@@ -51,7 +51,7 @@ mount = "/live"
 	}
 	// The simulator's seed is a number.
 	t.Setenv("STREAMER_SEED", "c.example:3")
-	if c, err = parse(t, config, "sim"); err != nil || c.Sim.Seed != 1 {
+	if c, err = parse(t, config, "sim"); err != nil || c.Sim.Seed[0] != 1 {
 		t.Errorf("got seed %d, %v; want the simulator's own", c.Sim.Seed, err)
 	}
 	t.Setenv("STREAMER_PORT", "7002")

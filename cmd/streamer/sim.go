@@ -24,10 +24,11 @@ type simCmd struct {
 	List       bool          `env:"-" help:"List the scenarios that ship."`
 	Print      string        `env:"-" placeholder:"NAME" help:"Print the file of a scenario that ships: a start for one of your own."`
 	Nodes      []int         `env:"-" default:"100" help:"Hosts beside the source; several, like 100,1000, are a run each."`
-	Seed       uint64        `env:"-" default:"1" help:"Equal seeds give equal runs."`
+	Seed       []uint64      `env:"-" default:"1" placeholder:"SEED,..." help:"Equal seeds give equal runs; several, like 1,2,3, are a run each, and their mean."`
 	Duration   time.Duration `env:"-" help:"Stop the scenario earlier, faults after it left out."`
 	Index      []float64     `env:"-" placeholder:"RI,..." help:"Instead of the scenario's resource index: a run with each."`
 	Churn      []float64     `env:"-" placeholder:"PERCENT,..." help:"Instead of the scenario's: of the audience replaced in a minute, a run with each."`
+	Without    []string      `env:"-" placeholder:"NAME,..." help:"Leave a mechanism out in all nodes: classes, climbing, pushdown, standbys or reserve; several are a run each, none is one with all of them, and a+b leaves out two."`
 	Bitrate    rate          `env:"-" help:"Of the audio, like 128k."`
 	Homes      string        `env:"-" placeholder:"KINDS" help:"Of nat: kinds of home with their weights, like port-restricted:2,symmetric-random."`
 	SourceHome string        `env:"-" placeholder:"KIND" default:"port-restricted" help:"Of nat: the kind of home that the broadcaster has."`
@@ -157,7 +158,9 @@ func (c *simCmd) all(p *program, files []*sim.File) (err error) {
 // A simVariant is what flags say instead of the scenario; 0: nothing. Churn is in percent a minute, below 0: nothing.
 type simVariant struct {
 	nodes        int
+	seed         uint64
 	index, churn float64
+	without      string // as --without has it
 }
 
 // variants returns all that the flags ask for.
@@ -169,10 +172,18 @@ func (c *simCmd) variants() (all []simVariant) {
 	if len(churns) == 0 {
 		churns = []float64{-1}
 	}
+	withouts := c.Without
+	if len(withouts) == 0 {
+		withouts = []string{""}
+	}
 	for _, n := range c.Nodes {
 		for _, index := range indexes {
 			for _, churn := range churns {
-				all = append(all, simVariant{n, index, churn})
+				for _, without := range withouts {
+					for _, seed := range c.Seed {
+						all = append(all, simVariant{n, seed, index, churn, without})
+					}
+				}
 			}
 		}
 	}
@@ -188,7 +199,7 @@ func (c *simCmd) one(p *program, f *sim.File, v simVariant, trace io.Writer) (si
 	if c.Duration > 0 {
 		s = s.Until(c.Duration)
 	}
-	o := sim.Options{Seed: c.Seed, Trace: trace, Explain: c.Explain, Repeat: c.repeat(f.Name, v), Progress: p.progress(f.Name)}
+	o := sim.Options{Seed: v.seed, Trace: trace, Explain: c.Explain, Repeat: c.repeat(f.Name, v), Progress: p.progress(f.Name)}
 	w, err := sim.New(s, o)
 	if err != nil {
 		return sim.Result{}, usageError{fmt.Errorf("scenario %s: %w", f.Name, err)}
@@ -232,12 +243,15 @@ func (p *program) progress(name string) func(done, total time.Duration) {
 
 // repeat is the command that repeats a run.
 func (c *simCmd) repeat(scenario string, v simVariant) string {
-	cmd := fmt.Sprintf("streamer sim %s --nodes %d --seed %d", scenario, v.nodes, c.Seed)
+	cmd := fmt.Sprintf("streamer sim %s --nodes %d --seed %d", scenario, v.nodes, v.seed)
 	if v.index > 0 {
 		cmd += fmt.Sprintf(" --index %v", v.index)
 	}
 	if v.churn >= 0 {
 		cmd += fmt.Sprintf(" --churn %v", v.churn)
+	}
+	if v.without != "" {
+		cmd += " --without " + v.without
 	}
 	if c.Duration > 0 {
 		cmd += fmt.Sprintf(" --duration %v", c.Duration)

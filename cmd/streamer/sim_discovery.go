@@ -26,8 +26,8 @@ func findDiscovery(name string) (sim.DiscoveryBuiltin, bool) {
 // discovery runs a scenario of gossip and writes what it gave.
 func (c *simCmd) discovery(p *program, b sim.DiscoveryBuiltin) error {
 	o := sim.DiscoveryOptions{
-		Scenario: b.Make(c.Nodes[0]), Seed: c.Seed,
-		Repeat: fmt.Sprintf("streamer sim %s --nodes %d --seed %d", b.Name, c.Nodes[0], c.Seed),
+		Scenario: b.Make(c.Nodes[0]), Seed: c.Seed[0],
+		Repeat: fmt.Sprintf("streamer sim %s --nodes %d --seed %d", b.Name, c.Nodes[0], c.Seed[0]),
 	}
 	if f, ok := p.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		o.Progress = func(done, total time.Duration) {

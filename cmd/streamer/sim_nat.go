@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -37,6 +38,13 @@ func (c *simCmd) make(f *sim.File, v simVariant) (sim.Scenario, error) {
 	if v.churn >= 0 {
 		f.SetChurn(v.churn)
 	}
+	switch v.without {
+	case "":
+	case "none":
+		f.Without = nil
+	default:
+		f.Without = strings.Split(v.without, "+")
+	}
 	return f.Scenario(v.nodes)
 }
 
@@ -53,7 +61,7 @@ func (c *simCmd) matrix(p *program) error {
 			kinds = append(kinds, m.Kind)
 		}
 	}
-	o := sim.Options{Seed: c.Seed}
+	o := sim.Options{Seed: c.Seed[0]}
 	if f, ok := p.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		o.Progress = func(done, total time.Duration) { fmt.Fprintf(f, "\r%d of %d pairs ", done, total) }
 	}

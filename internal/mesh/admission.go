@@ -40,7 +40,9 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	fresh := w.Classes &^ p.child.classes
 	unfed := s.giveUnfed(now, p, fresh, out)
 	given, reason := s.admit(now, p, fresh&^unfed, w)
-	given |= unfed
+	if given = s.allOrNone(given|unfed, fresh); given != fresh && reason == wire.GrantAll {
+		reason = wire.GrantFull
+	}
 	if reason == wire.GrantFull {
 		if given |= s.displace(now, p, fresh&^given&s.canGive(p), out); given == fresh {
 			reason = wire.GrantAll
@@ -251,8 +253,10 @@ func (s *Station) freeClasses(orphan bool) int {
 		return 0
 	}
 	free, whole := s.host.FreeUpload()
-	if !orphan {
+	if !orphan && s.uses(Reserve) {
 		free -= whole * reservePercent / 100
+	}
+	if !orphan {
 		for _, c := range s.cursors {
 			free -= s.classBPS() * int64(bits.OnesCount16(c.child.mask)) // what begins shall be there in time
 		}

@@ -71,6 +71,9 @@ func (s *Station) assignClasses(now mono.Time, out *Output) {
 		if mask == 0 && (part != wire.PartManifests || s.manifests != nil) {
 			continue
 		}
+		if !s.uses(ClassTrees) { // one parent brings all
+			mask = free
+		}
 		n := bits.OnesCount16(mask)
 		p := s.bestParent(now, part, n, false)
 		if p == nil || !p.near && s.leavesToNear(now, part, n) {
@@ -82,6 +85,7 @@ func (s *Station) assignClasses(now mono.Time, out *Output) {
 			}
 		}
 		p.parent.want |= mask
+		free &^= mask
 		if part == wire.PartManifests {
 			p.parent.wantManifests = true
 			s.manifests, p.owedManifests = p, 0
@@ -186,7 +190,7 @@ func (s *Station) mayMove(q *peer, part int) bool {
 // balance moves a quarter from a parent that brings more than half to another one that has room: first the new one
 // pushes, then the old one is told to stop (see pushed).
 func (s *Station) balance(now mono.Time, out *Output) {
-	if now.Sub(s.play.movedAt) < movesEvery || !s.play.begun {
+	if now.Sub(s.play.movedAt) < movesEvery || !s.play.begun || !s.uses(ClassTrees) {
 		return
 	}
 	for _, p := range s.peers {

@@ -42,7 +42,9 @@ func (s *Station) keepPartners(now mono.Time, out *Output) {
 	}
 	limit, wanted := 1, partnersWanted
 	if fed {
-		s.timers.hungry = 0
+		if s.timers.hungry = 0; !s.uses(Standbys) {
+			wanted = 0
+		}
 	} else {
 		if s.timers.hungry == 0 {
 			s.timers.hungry = now
@@ -274,7 +276,7 @@ func (s *Station) dropSpare(now mono.Time, partners int, out *Output) {
 		if p.isParent() || p.isChild() || p.near || p.parent.pending || now.Sub(s.timers.progress) > manifestsOverdue {
 			continue
 		}
-		if partners > partnersMax || p.source && partners > 2 && !(p.parent.full && s.gives() >= 2*wire.Classes) {
+		if partners > partnersMax || !s.uses(Standbys) || p.source && partners > 2 && !(p.parent.full && s.gives() >= 2*wire.Classes) {
 			gone := wire.Gone{Station: s.cfg.Station}
 			out.control(p.id, gone.Append)
 			out.Idle = append(out.Idle, p.id)

@@ -94,10 +94,13 @@ func (p *peer) believe(now mono.Time, w *wire.Want) {
 // the upload that subscriptions may take by little, and only until they have changed.
 func (s *Station) displace(now mono.Time, p *peer, fresh uint16, out *Output) (given uint16) {
 	value := p.claim.value(now)
-	if p.claim.gives < wire.Classes/2 || s.leaving || p.near {
+	if p.claim.gives < wire.Classes/2 || s.leaving || p.near || !s.uses(PushDown) {
 		return 0
 	}
 	budget := min(s.overbook(), s.sharesOf(p))
+	if !s.uses(ClassTrees) && budget < bits.OnesCount16(fresh) {
+		return 0 // one parent brings all
+	}
 	for budget > 0 && fresh != 0 {
 		c := s.leastWorth(now, p, fresh, value)
 		if c == nil {
@@ -108,7 +111,7 @@ func (s *Station) displace(now mono.Time, p *peer, fresh uint16, out *Output) (g
 		if gone {
 			room = wire.Classes
 		}
-		mask := s.quarters(c.child.classes&fresh, min(budget, room))
+		mask := s.allOrNone(s.quarters(c.child.classes&fresh, min(budget, room)), fresh)
 		if mask == 0 {
 			break
 		}
@@ -150,13 +153,13 @@ func (s *Station) sharesOf(p *peer) int {
 
 // displaces reports whether a child will make room for p, who waits.
 func (s *Station) displaces(now mono.Time, p *peer) bool {
-	return p.claim.gives >= wire.Classes/2 && (p.claim.room >= inviteClasses || p.claim.gives >= 2*wire.Classes) && s.sharesOf(p) >= inviteClasses && !s.leaving && !p.near && s.overbook() >= inviteClasses &&
+	return s.uses(PushDown) && p.claim.gives >= wire.Classes/2 && (p.claim.room >= inviteClasses || p.claim.gives >= 2*wire.Classes) && s.sharesOf(p) >= inviteClasses && !s.leaving && !p.near && s.overbook() >= inviteClasses &&
 		s.leastWorth(now, p, s.canGive(p)&^p.child.classes, p.claim.value(now)) != nil
 }
 
 // climbTo asks a peer that has told of room for what others bring on a longer way.
 func (s *Station) climbTo(now mono.Time, p *peer, out *Output) {
-	if p.parent.pending || p.near || s.gives() < wire.Classes/2 {
+	if p.parent.pending || p.near || s.gives() < wire.Classes/2 || !s.uses(Climbing) {
 		return
 	}
 	more := uint16(0)
@@ -169,7 +172,7 @@ func (s *Station) climbTo(now mono.Time, p *peer, out *Output) {
 		}
 		more |= mask
 	}
-	if more = s.quarters(more, int(p.have.Free)); more != 0 {
+	if more = s.allOrNone(s.quarters(more, int(p.have.Free)), 1<<wire.Classes-1); more != 0 {
 		p.parent.want |= more
 		s.sendWant(now, p, wire.Want{}, out)
 	}
@@ -324,7 +327,7 @@ func (s *Station) elsewhere(now mono.Time, p *peer, mask uint16, out *Output) {
 
 // climb asks a peer that is nearer to the source than a parent for what that parent brings.
 func (s *Station) climb(now mono.Time, out *Output) {
-	if now < s.climbAt || !s.play.begun || now.Sub(s.play.begunAt) < climbAfter {
+	if !s.uses(Climbing) || now < s.climbAt || !s.play.begun || now.Sub(s.play.begunAt) < climbAfter {
 		return
 	}
 	every := min(climbEvery+now.Sub(s.play.begunAt)/2, climbEveryMax) // who has played for long stands where it may
@@ -347,7 +350,7 @@ func (s *Station) climb(now mono.Time, out *Output) {
 		}
 		return
 	}
-	mask := quarter << part
+	mask := s.treeOf(part)
 	var best *peer
 	for _, q := range s.peers {
 		if q.parent.want&mask != 0 || q.parent.pending || now < q.climbAt || q.near || !s.eligible(now, q, part) || q.have.Epoch == 0 ||

@@ -52,7 +52,7 @@ func (s *Station) unfed() (mask uint16) {
 // too: that child has to look elsewhere.
 func (s *Station) giveUnfed(now mono.Time, p *peer, fresh uint16, out *Output) uint16 {
 	fresh &= s.unfed()
-	if fresh == 0 || s.leaving || s.newest() == nil || p.claim.gives < wire.Classes/4 {
+	if fresh == 0 || !s.uses(ClassTrees) || s.leaving || s.newest() == nil || p.claim.gives < wire.Classes/4 {
 		return 0
 	}
 	one := quarter << bits.TrailingZeros16(fresh)

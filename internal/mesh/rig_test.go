@@ -64,7 +64,7 @@ func addrOf(p mesh.PeerID) netip.AddrPort {
 
 const selfPeer = 250 // nodeID of the station under test
 
-func newRig(t testing.TB, role mesh.Role, uploadBPS int64) *rig {
+func newRig(t testing.TB, role mesh.Role, uploadBPS int64, without ...mesh.Mechanisms) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, now: mono.Time(time.Second), host: &host{whole: uploadBPS}, control: map[mesh.PeerID][][]byte{},
@@ -75,6 +75,9 @@ func newRig(t testing.TB, role mesh.Role, uploadBPS int64) *rig {
 	}
 	if role == mesh.Source {
 		cfg.Key = stationKey()
+	}
+	for _, m := range without {
+		cfg.Without |= m
 	}
 	r.s = mesh.New(r.now, cfg)
 	return r

@@ -65,6 +65,7 @@ type Config struct {
 	Host    Host
 	Hints   []netip.AddrPort // where to ask first
 	Shelf   *Shelf           // nil: the node is alone in its process
+	Without Mechanisms       // left out; none in a program that ships
 }
 
 // Limits and timing. The reasons are in docs/protocol/stations.md.

@@ -20,9 +20,9 @@ const (
 )
 
 // newSource is a broadcaster with a header chunk and a second of audio out.
-func newSource(t *testing.T, uploadBPS int64) *rig {
+func newSource(t *testing.T, uploadBPS int64, without ...mesh.Mechanisms) *rig {
 	t.Helper()
-	r := newRig(t, mesh.Source, uploadBPS)
+	r := newRig(t, mesh.Source, uploadBPS, without...)
 	r.s.Begin(r.now, epoch, 128_000, &r.out)
 	r.publish(1, 0, 0)
 	for i := range 16 {

@@ -29,6 +29,8 @@ type Config struct {
 	Reach  ReachConfig
 	Gossip *GossipConfig // nil: this node neither asks for hosts and stations nor answers
 
+	Without mesh.Mechanisms // left out of every station, in simulations; 0 in a program that ships
+
 	// Limits of the links; see link.Config. Zero values are the defaults.
 	LinksMax            int
 	HandshakesPerPrefix int

@@ -107,7 +107,7 @@ func (n *Node) addStation(now mono.Time, id identity.StationID, cfg mesh.Config)
 		n.nextChan++
 	}
 	cfg.Station, cfg.Channel, cfg.Self, cfg.Rand, cfg.Host = id, n.nextChan, n.cfg.Key.Public(), n.rand, n
-	cfg.Shelf = n.cfg.Shelf
+	cfg.Shelf, cfg.Without = n.cfg.Shelf, n.cfg.Without
 	st := &station{Station: mesh.New(now, cfg), id: id}
 	n.stations = append(n.stations, st)
 	return st

@@ -30,15 +30,16 @@ const (
 // line, and times are counted from the moment when the audience has gathered. It makes the same conditions at any size of the
 // audience.
 type File struct {
-	Name          string  `toml:"-"`
-	About         string  `toml:"about"`
-	Watch         span    `toml:"watch"`
-	Bitrate       Rate    `toml:"bitrate"`
-	PlayDelay     span    `toml:"play_delay"`
-	Skew          span    `toml:"skew"`
-	ResourceIndex float64 `toml:"resource_index"`
-	Gossip        bool    `toml:"gossip"`
-	Seeds         int     `toml:"seeds"`
+	Name          string   `toml:"-"`
+	About         string   `toml:"about"`
+	Watch         span     `toml:"watch"`
+	Bitrate       Rate     `toml:"bitrate"`
+	PlayDelay     span     `toml:"play_delay"`
+	Skew          span     `toml:"skew"`
+	ResourceIndex float64  `toml:"resource_index"`
+	Gossip        bool     `toml:"gossip"`
+	Seeds         int      `toml:"seeds"`
+	Without       []string `toml:"without"`
 
 	Gather fileGather  `toml:"gather"`
 	Path   filePath    `toml:"path"`

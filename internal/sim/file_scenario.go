@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"streamer/internal/mesh"
 	"streamer/internal/node"
 )
 
@@ -86,6 +87,9 @@ func (f *File) scenario(nodes int) (s Scenario, err error) {
 	}
 	if s.PlayDelay == 0 {
 		s.PlayDelay = playDelayDefault
+	}
+	if s.Without, err = mesh.ParseMechanisms(f.Without); err != nil {
+		return s, fmt.Errorf("without: %w", err)
 	}
 	if s.Path, err = f.Path.path(); err != nil {
 		return s, err

@@ -36,6 +36,7 @@ func TestParseFileRefuses(t *testing.T) {
 		{"word", smallFile + "hostile = \"rude\"\n", "write one of alter, boast, forge, nag, replay"},
 		{"home", smallFile + "home = \"castle\"\n", "want one of public"},
 		{"home without gossip", smallFile + "home = \"port-restricted\"\n", "want gossip and a seed"},
+		{"mechanism", "without = [\"luck\"]\n" + smallFile, "write one of classes, climbing"},
 		{"index without upload", "resource_index = 1.5\n" + smallFile, "no group offers anything"},
 		{"index without numbers", "resource_index = 1.5\n" + smallFile + "upload = \"auto\"\n", "give its upload"},
 		{"index", "resource_index = nan\n" + smallFile + "upload = \"1x\"\n", "write 0.01 to 1000"},

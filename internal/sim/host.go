@@ -85,6 +85,7 @@ func (w *World) start(h *host) {
 		Shelf:     w.shelf,
 		Agreed:    w.agreed,
 		Reach:     node.ReachConfig{Carries: true},
+		Without:   w.scenario.Without,
 	}
 	h.id = cfg.Key.Public()
 	h.timer = mono.Never

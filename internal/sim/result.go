@@ -79,6 +79,7 @@ type Conditions struct {
 	Churn         float64 `json:"churn"`                   // share of the audience replaced in a minute
 	SettledS      float64 `json:"settled_s"`               // figures are from then on
 	Faults        string  `json:"faults"`
+	Without       string  `json:"without"` // mechanisms, joined by +
 }
 
 // A Happening is something that happened to a gathered audience, and what those who were there before it had in that time and
@@ -184,7 +185,7 @@ func (w *World) conditions() Conditions {
 		Nodes: s.Nodes, DurationS: s.Duration.Seconds(), BitrateBPS: s.BitrateBPS, PlayDelayMS: s.PlayDelay.Milliseconds(),
 		Loss: float64(s.Path.LossPPM) / million, LossBurst: s.Path.LossBurst, ResourceIndex: w.resourceIndex(),
 		Churn: float64(s.Churn.Permille) / 1000, SettledS: s.Settled.Seconds(),
-		Faults: strings.Join(faults, ", "),
+		Faults: strings.Join(faults, ", "), Without: strings.Join(s.Without.Names(), "+"),
 	}
 }
 
@@ -271,6 +272,9 @@ func (r *Result) Table(to io.Writer) error {
 		r.Seed, c.Nodes, c.DurationS, c.BitrateBPS/1000, c.PlayDelayMS, 100*c.Loss, c.ResourceIndex)
 	if c.Faults != "" {
 		row("faults", "%s", c.Faults)
+	}
+	if c.Without != "" {
+		row("without", "%s", c.Without)
 	}
 	row("chunks on time", "%.4f %% mean, %.4f %% worst 1 %% of listeners; %d missing, %d late", 100*r.OnTimeMean, 100*r.OnTimeP1,
 		r.Missing, r.Late)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"streamer/internal/mesh"
 	"streamer/internal/node"
 )
 
@@ -26,9 +27,10 @@ type Scenario struct {
 	Faults     []Fault
 	Arrivals   []Arrivals // when hosts join whose groups do not say; Permille adds up to at most 1,000
 	Churn      Churn
-	Settled    time.Duration // what is before is not in the figures: the audience gathers
-	Gossip     bool          // nodes find the station by gossip, and know the seeds and their LAN
-	Seeds      int           // hosts that strangers reach and that carry nothing, from the beginning on
+	Settled    time.Duration   // what is before is not in the figures: the audience gathers
+	Gossip     bool            // nodes find the station by gossip, and know the seeds and their LAN
+	Without    mesh.Mechanisms // what no node uses
+	Seeds      int             // hosts that strangers reach and that carry nothing, from the beginning on
 }
 
 // A Group is a share of the hosts that are alike.
