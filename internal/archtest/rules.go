@@ -19,7 +19,7 @@ lan, dht, portmap           < daemon
 sim, daemon, demo           < cmd/streamer
 node, codec                 < lab/load
 lab/netlab, lab/tools, lab/players < lab, lab/nat, lab/sources
-lab/netlab                  < lab/crowd, lab/lan
+lab/netlab                  < lab/crowd, lab/lan, lab/players
 NONE                        < demo/generate, archtest, dht/swarm
 `
 

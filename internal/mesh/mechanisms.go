@@ -26,11 +26,11 @@ const (
 // mechanismNames are in the order of the bits.
 var mechanismNames = [...]string{"classes", "climbing", "pushdown", "standbys", "reserve"}
 
-// MechanismNames lists the words of ParseMechanisms.
+// MechanismNames lists the words of MechanismsOf.
 func MechanismNames() []string { return mechanismNames[:] }
 
-// ParseMechanisms reads names; each is one of MechanismNames.
-func ParseMechanisms(names []string) (m Mechanisms, err error) {
+// MechanismsOf reads names; each is one of MechanismNames.
+func MechanismsOf(names []string) (m Mechanisms, err error) {
 next:
 	for _, name := range names {
 		for i, known := range mechanismNames {
@@ -44,7 +44,7 @@ next:
 	return m, nil
 }
 
-// Names is the reverse of ParseMechanisms.
+// Names is the reverse of MechanismsOf.
 func (m Mechanisms) Names() (names []string) {
 	for ; m != 0; m &= m - 1 {
 		names = append(names, mechanismNames[bits.TrailingZeros8(uint8(m))])

@@ -11,15 +11,15 @@ import (
 	"streamer/internal/wire"
 )
 
-func TestParseMechanisms(t *testing.T) {
-	all, err := mesh.ParseMechanisms(mesh.MechanismNames())
+func TestMechanismsOf(t *testing.T) {
+	all, err := mesh.MechanismsOf(mesh.MechanismNames())
 	if err != nil || !slices.Equal(all.Names(), mesh.MechanismNames()) {
 		t.Errorf("%v, %v", all.Names(), err)
 	}
-	if m, err := mesh.ParseMechanisms([]string{"pushdown"}); m != mesh.PushDown || err != nil {
+	if m, err := mesh.MechanismsOf([]string{"pushdown"}); m != mesh.PushDown || err != nil {
 		t.Errorf("%v, %v", m, err)
 	}
-	if _, err := mesh.ParseMechanisms([]string{"luck"}); err == nil {
+	if _, err := mesh.MechanismsOf([]string{"luck"}); err == nil {
 		t.Error("luck is a mechanism")
 	}
 }

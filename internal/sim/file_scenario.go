@@ -88,7 +88,7 @@ func (f *File) scenario(nodes int) (s Scenario, err error) {
 	if s.PlayDelay == 0 {
 		s.PlayDelay = playDelayDefault
 	}
-	if s.Without, err = mesh.ParseMechanisms(f.Without); err != nil {
+	if s.Without, err = mesh.MechanismsOf(f.Without); err != nil {
 		return s, fmt.Errorf("without: %w", err)
 	}
 	if s.Path, err = f.Path.path(); err != nil {
