@@ -60,7 +60,7 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 		if w.Orphan {
 			s.doubtChildren(now, w.Classes&^given, out)
 		}
-		p.child.waiting, p.child.urgent = now, w.Orphan
+		p.child.waiting, p.child.urgent = now, w.Orphan && !newcomer(&w)
 	}
 	isNew := !p.isChild()
 	if classes == 0 && !manifests {
@@ -148,7 +148,7 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 			reason = wire.GrantNothing
 		}
 	}
-	free := s.freeClasses(orphan || p.near) // what stays on the LAN spares others their upload
+	free := s.freeClasses(orphan && !newcomer(&w) || p.near) // what stays on the LAN spares others their upload
 	if n := bits.OnesCount16(fresh); free < n && free >= n-roundingClasses {
 		free = min(n, s.freeClasses(true)) // not for one class another parent
 	}
@@ -187,6 +187,9 @@ func (s *Station) admit(now mono.Time, p *peer, fresh uint16, w wire.Want) (uint
 	}
 	return given, reason
 }
+
+// newcomer reports whether a Want is of one that has not played yet.
+func newcomer(w *wire.Want) bool { return w.Backlog && w.Age == 0 }
 
 // canGive is what of the stream this node has and p is not on the way of.
 func (s *Station) canGive(p *peer) (mask uint16) {

@@ -24,6 +24,32 @@ func TestMechanismsOf(t *testing.T) {
 	}
 }
 
+// The reserve is for those who play, not for newcomers that nobody has taken for a while.
+func TestReserve(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		want wire.Want
+		got  int
+	}{
+		{"newcomer", wire.Want{Orphan: true, Backlog: true}, 13},
+		{"player", wire.Want{Orphan: true}, 16},
+		{"player that was cut off", wire.Want{Orphan: true, Backlog: true, Age: 1}, 16},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newSource(t, 48*classBPS)
+			for p := range mesh.PeerID(2) {
+				r.meet(1 + p)
+				r.want(1+p, wire.Want{Classes: 0xffff})
+			}
+			r.meet(3)
+			c.want.Classes = 0xffff
+			if got := bits.OnesCount16(r.want(3, c.want).Classes); got != c.got {
+				t.Errorf("%d classes, want %d", got, c.got)
+			}
+		})
+	}
+}
+
 // What is left out is not used.
 func TestWithout(t *testing.T) {
 	for _, c := range []struct {

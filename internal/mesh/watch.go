@@ -17,7 +17,7 @@ const (
 	orphanPatience = 2 * time.Second
 	rootedPatience = 500 * time.Millisecond // with an orphaned parent, when another is fed by the source
 	refusedFor     = 3 * time.Second
-	stallRefused   = 20 * time.Second // doubled with each further stall
+	stallRefused   = 2 * time.Second // doubled with each further stall
 	stallsMax      = 5
 	refusalsMax    = 4 // doublings of a wait for room
 	watchPause     = 20 * time.Millisecond

@@ -42,7 +42,7 @@ func Losses(p Path, r *rand.Rand, n int) []bool {
 	var s lossState
 	lost := make([]bool, n)
 	for i := range lost {
-		lost[i] = p.lost(&s, r)
+		lost[i] = p.lost(0, &s, r)
 	}
 	return lost
 }

@@ -67,10 +67,19 @@ type Path struct {
 const million = 1_000_000
 
 // lossState is a receiver's side of a Gilbert-Elliott channel.
-type lossState struct{ bad bool }
+type lossState struct {
+	bad bool
+	at  mono.Time // of the last datagram
+}
+
+// burstOver is without a datagram as long as no burst lasts: one that counts datagrams alone would go on for half a minute for a host that
+// hears one a second.
+const burstOver = time.Second
 
 // lost decides about one datagram. In the bad state all are lost, and the share of time in it is LossPPM.
-func (p *Path) lost(s *lossState, r *rand.Rand) bool {
+func (p *Path) lost(now mono.Time, s *lossState, r *rand.Rand) bool {
+	over := now.Sub(s.at) >= burstOver
+	s.at = now
 	if p.LossPPM == 0 {
 		s.bad = false
 		return false
@@ -78,9 +87,12 @@ func (p *Path) lost(s *lossState, r *rand.Rand) bool {
 	if p.LossBurst <= 1 {
 		return r.Uint32N(million) < p.LossPPM
 	}
-	if s.bad {
+	switch {
+	case over:
+		s.bad = r.Uint32N(million) < p.LossPPM
+	case s.bad:
 		s.bad = r.Uint32N(p.LossBurst) != 0
-	} else {
+	default:
 		// enter = leave * p/(1-p), leave = 1/burst
 		enter := uint64(million) * uint64(p.LossPPM) / (uint64(p.LossBurst) * uint64(million-min(p.LossPPM, million-1)))
 		s.bad = r.Uint64N(million) < enter

@@ -183,7 +183,7 @@ func (w *World) onward(i int32, r route, at mono.Time) {
 		return
 	}
 	h := &w.hosts[line]
-	if w.net.path.lost(&h.loss, w.random) {
+	if w.net.path.lost(w.now, &h.loss, w.random) {
 		w.count.lost++
 		w.net.drop(i)
 		return

@@ -127,7 +127,7 @@ func (w *World) transmit(from *host, port uint16, to netip.AddrPort, i int32) {
 		return
 	}
 	receiver := &w.hosts[target]
-	if receiver.island != from.island || w.net.path.lost(&receiver.loss, w.random) {
+	if receiver.island != from.island || w.net.path.lost(w.now, &receiver.loss, w.random) {
 		w.count.lost++
 		w.net.drop(i)
 		return

@@ -25,11 +25,16 @@ var (
 // run runs a scenario and fails the test when a checker found something.
 func run(t *testing.T, s sim.Scenario) sim.Result {
 	t.Helper()
+	return runSeed(t, s, *seedFlag)
+}
+
+func runSeed(t *testing.T, s sim.Scenario, seed uint64) sim.Result {
+	t.Helper()
 	var lines bytes.Buffer
 	o := sim.Options{
-		Seed:    *seedFlag,
+		Seed:    seed,
 		Explain: *explain,
-		Repeat:  fmt.Sprintf("go test ./internal/sim -run '^%s$' -seed %d", strings.ReplaceAll(t.Name(), "/", "$/^"), *seedFlag),
+		Repeat:  fmt.Sprintf("go test ./internal/sim -run '^%s$' -seed %d", strings.ReplaceAll(t.Name(), "/", "$/^"), seed),
 	}
 	if *traceFlag {
 		o.Trace = &lines
@@ -100,7 +105,8 @@ func TestLongChain(t *testing.T) {
 }
 
 // Where there is upload enough, and where every mechanism is at work: nothing lost, 5 % lost, 10 % lost in bursts, the
-// nodes with the most children crash (the whole first level among them), or leave.
+// nodes with the most children crash (the whole first level among them), or leave. One seed says little where much is lost: the
+// mean of three counts.
 func TestEnoughUpload(t *testing.T) {
 	for _, c := range []struct {
 		scenario sim.Scenario
@@ -113,15 +119,21 @@ func TestEnoughUpload(t *testing.T) {
 		{sim.Shipped("leave", 30).Until(30 * time.Second), 0.999},
 	} {
 		t.Run(c.scenario.Name, func(t *testing.T) {
-			r := run(t, uncapped(c.scenario))
-			if r.OnTimeMean < c.onTime {
-				t.Errorf("%.5f of the chunks on time, want %.3f\nrepeat it with: %s", r.OnTimeMean, c.onTime, r.Repeat)
+			const seeds = 3
+			mean := 0.0
+			for i := range uint64(seeds) {
+				r := runSeed(t, uncapped(c.scenario), *seedFlag+i)
+				mean += r.OnTimeMean / seeds
+				if c.scenario.Name == "static" && r.Duplicates > 0.02 {
+					t.Errorf("%.4f of the chunks came twice", r.Duplicates)
+				}
+				if c.scenario.Name == "heads" && r.Refills == 0 {
+					t.Error("nobody lost a parent")
+				}
 			}
-			if c.scenario.Name == "static" && r.Duplicates > 0.02 {
-				t.Errorf("%.4f of the chunks came twice", r.Duplicates)
-			}
-			if c.scenario.Name == "heads" && r.Refills == 0 {
-				t.Error("nobody lost a parent")
+			if mean < c.onTime-1e-9 {
+				t.Errorf("%.5f of the chunks on time, want %.3f\nrepeat it with: go test ./internal/sim -run '^TestEnoughUpload$/^%s$' -seed %d",
+					mean, c.onTime, c.scenario.Name, *seedFlag)
 			}
 		})
 	}
