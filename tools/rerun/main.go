@@ -6,7 +6,8 @@
 //
 //	rerun [-C DIR] [-stolen PERCENT] [-within DURATION] go test -json ARGUMENTS PACKAGES
 //
-// It knows what is taken from /proc/stat; where there is none nothing is run again.
+// It knows what is taken from /proc/stat and, as root, from threads of its own that are served late; elsewhere than on Linux nothing is
+// run again.
 package main
 
 import (
@@ -28,7 +29,7 @@ const (
 
 func main() {
 	dir := flag.String("C", ".", "directory to run in")
-	stolen := flag.Int("stolen", 8, "percent of the processors that must be taken for a test to be run again")
+	stolen := flag.Int("stolen", 5, "percent of the processors that must be taken, or of the time that one must stand still, for a test to be run again")
 	within := flag.Duration("within", 6*time.Minute, "no test is run again later than this after the end of the first run")
 	flag.Parse()
 	if flag.NArg() < 3 || flag.Arg(0) != "go" || flag.Arg(1) != "test" || flag.Arg(2) != "-json" {
@@ -50,7 +51,7 @@ func main() {
 			ok = false
 			continue
 		}
-		fmt.Fprintf(os.Stdout, "rerun: %d %% of the processors were taken while %s %s failed: once more\n", share, f.pkg, f.name)
+		fmt.Fprintf(os.Stdout, "rerun: %d %% was taken from the tests while %s %s failed: once more\n", share, f.pkg, f.name)
 		s.awaitCalm(*stolen)
 		again, err := r.again(f)
 		if err != nil || len(again) > 0 {

@@ -10,11 +10,15 @@ import (
 	"time"
 )
 
-// A steal notes how much of the processors the machine's other guests take (proc(5), /proc/stat).
+// A steal notes how much of the processors the machine's other guests take: what the kernel counts as stolen (proc(5), /proc/stat),
+// and how long a processor stood still.
 type steal struct {
 	mu    sync.Mutex
 	looks []look
+	stood []span
 }
+
+type span struct{ from, to time.Time }
 
 // A look is what the kernel had counted at a moment, in ticks of all processors since the start.
 type look struct {
@@ -25,6 +29,7 @@ type look struct {
 // watchSteal looks once a second for as long as the program runs.
 func watchSteal() *steal {
 	s := &steal{}
+	s.watchStood()
 	s.look()
 	go func() {
 		for range time.Tick(time.Second) {
@@ -62,10 +67,32 @@ func parse(text string) (taken, all uint64, err error) {
 	return ticks[7], all, nil
 }
 
-// share is the percentage that was taken in a span.
+// stand notes that a processor stood still.
+func (s *steal) stand(from, to time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stood = append(s.stood, span{from, to})
+}
+
+// share is the percentage that was taken in a span: the larger of what was stolen from all processors, and of the time in which one
+// or another stood still.
 func (s *steal) share(from, to time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return max(s.stolen(from, to), s.still(from, to))
+}
+
+func (s *steal) still(from, to time.Time) int {
+	var total time.Duration
+	for _, one := range s.stood {
+		if one.from.Before(to) && one.to.After(from) {
+			total += one.to.Sub(one.from)
+		}
+	}
+	return int(100 * total / max(to.Sub(from), 1))
+}
+
+func (s *steal) stolen(from, to time.Time) int {
 	var first, last *look
 	for i := range s.looks {
 		l := &s.looks[i]
