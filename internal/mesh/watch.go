@@ -17,8 +17,8 @@ const (
 	orphanPatience = 2 * time.Second
 	rootedPatience = 500 * time.Millisecond // with an orphaned parent, when another is fed by the source
 	refusedFor     = 3 * time.Second
-	stallRefused   = 2 * time.Second // doubled with each further stall
-	stallsMax      = 5
+	stallRefused   = 2 * time.Second // four times as long with each further stall
+	stallsMax      = 3
 	refusalsMax    = 4 // doublings of a wait for room
 	watchPause     = 20 * time.Millisecond
 	ownStall       = 150 * time.Millisecond // of this node, that its parents are not to blame for
@@ -188,7 +188,7 @@ func (s *Station) askPositions(now mono.Time, out *Output) {
 // leaveStalled leaves a parent that is alive and does not advance, for longer each time: it may lie about what it has.
 func (s *Station) leaveStalled(now mono.Time, p *peer, out *Output) {
 	s.loseParent(now, p, out)
-	p.parent.refusedUntil = now.Add(stallRefused << min(p.stalls, stallsMax))
+	p.parent.refusedUntil = now.Add(stallRefused << (2 * min(p.stalls, stallsMax)))
 	p.stalls++
 }
 
