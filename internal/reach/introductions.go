@@ -47,6 +47,7 @@ type meeting struct {
 	addr   netip.AddrPort // where others say it is
 	via    PeerID
 	ip     netip.Addr // of the target, once it is told
+	was    netip.Addr // of the target, before it was told anew: it has moved
 	tries  int
 	ports  wire.Ports // of this node, as the target was told
 	fresh  int        // how often it was told others since
@@ -338,13 +339,13 @@ func (r *Reach) handleIntroduction(now mono.Time, p *peer, m wire.Introduction, 
 	o := &r.meetings[i]
 	made := m.Status == wire.IntroductionMade
 	switch {
-	case o.ip.IsValid() && (!made || o.ip != m.Addr.Addr()):
-		return // one introduction is about one host
+	case o.ip.IsValid() && (!made || o.ip != m.Addr.Addr() && (o.was.IsValid() || o.guess != wire.GuessNone)):
+		return // one introduction is about one host, which may have moved a moment ago
 	case !made || !sameSide(m.Addr.Addr(), p.addr.Addr()):
 		r.failMeeting(i, out)
 		return
-	case !o.ip.IsValid():
-		o.ip = m.Addr.Addr() // it is asked for again all the same: the target may not have been told
+	case o.ip != m.Addr.Addr():
+		o.was, o.ip = o.ip, m.Addr.Addr() // it is asked for again all the same: the target may not have been told
 		if o.guess == wire.GuessNone {
 			out.Dials = append(out.Dials, Dial{o.target, m.Addr})
 		}
@@ -353,7 +354,7 @@ func (r *Reach) handleIntroduction(now mono.Time, p *peer, m wire.Introduction, 
 		r.handleGuessAnswer(now, i, m, out)
 		return
 	}
-	if m.Ports.Base != 0 && o.tells < tellsMax {
+	if m.Ports.Base != 0 && o.tells < tellsMax && !o.was.IsValid() {
 		o.tells++
 		r.punchPorts(now, m.Addr, m.Ports, m.Token, out)
 	}
@@ -373,7 +374,7 @@ func (r *Reach) HandlePunch(now mono.Time, from netip.AddrPort, m wire.Punch, ou
 		return
 	}
 	for i := range r.meetings {
-		if o := &r.meetings[i]; o.token == m.Token && o.ip == from.Addr() {
+		if o := &r.meetings[i]; o.token == m.Token && (o.ip == from.Addr() || o.was == from.Addr()) {
 			r.counts.PunchesCaught++
 			o.next = mono.Never // the target is there
 			if o.addrs++; o.addrs <= 2*len(punchTimes) {

@@ -493,22 +493,24 @@ func TestIntroductionForged(t *testing.T) {
 	if len(a.dials) != 1 || !a.Meets(b.node) || a.punched(token) != before {
 		t.Errorf("dials %v", a.dials)
 	}
-	for range 20 { // the introducer itself lies
+	other := netip.MustParseAddrPort("20.201.0.1:53")
+	for range 20 { // the introducer itself lies: it is believed once that the target has moved
 		say(a, i, wire.Introduction{Token: token, Addr: victim, Ports: ports}.Append)
 		say(a, i, wire.Introduction{Token: token, Status: wire.IntroductionRefused}.Append)
+		say(a, i, wire.Introduction{Token: token, Addr: other, Ports: ports}.Append)
 		say(a, i, wire.Introduction{Token: token, Addr: b.addr, Ports: ports}.Append)
 	}
 	if slices.ContainsFunc(a.punches, func(p reach.Punch) bool { return p.To.Addr() == victim.Addr() }) {
 		t.Error("PUNCHes go to a second address")
 	}
-	if n := a.punched(token) - before; len(a.dials) != 1 || n > 4*16 || !a.Meets(b.node) || len(a.failed) > 0 {
+	if n := a.punched(token) - before; len(a.dials) != 2 || a.dials[1].Addr != victim || n > 4*16 || !a.Meets(b.node) || len(a.failed) > 0 {
 		t.Errorf("dials %v, %d PUNCHes", a.dials, n)
 	}
 	for n := range 40 { // the target shows up everywhere
 		a.HandlePunch(w.now, netip.AddrPortFrom(b.addr.Addr(), uint16(1000+n)), wire.Punch{Token: token}, &a.out)
 		a.collect()
 	}
-	if len(a.dials) > 17 {
+	if len(a.dials) > 18 {
 		t.Errorf("%d dials", len(a.dials))
 	}
 
