@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"streamer/internal/identity"
 	"streamer/internal/mesh"
 	"streamer/internal/wire"
 )
@@ -70,4 +71,16 @@ func TestDialGone(t *testing.T) {
 			t.Errorf("%s: %d dials after it left once", c.name, dials)
 		}
 	}
+}
+
+// Who is named again as an address alone keeps its name: without it nobody could introduce this node to it.
+func TestNameIsKept(t *testing.T) {
+	r := newRig(t, mesh.Listener, 0)
+	r.s.AddFound(r.now, addrOf(7), nodeID(7), nil)
+	r.s.AddFound(r.now, addrOf(7), identity.NodeID{}, nil)
+	r.s.Advance(r.now, &r.out)
+	if len(r.out.Dials) != 1 || r.out.Dials[0].Node != nodeID(7) {
+		t.Errorf("dials %+v", r.out.Dials)
+	}
+	r.collect()
 }
