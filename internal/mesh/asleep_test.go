@@ -173,26 +173,46 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// A source whose children are all quiet is alone; one without children is not.
+// A source of whose children none answers is alone within a second, and stays so when it has given them up; one without children is not.
 func TestSourceAlone(t *testing.T) {
 	r := newSource(t, 100*classBPS)
 	r.run(10 * time.Second)
 	if r.alone > 0 {
 		t.Error("alone without children")
 	}
-	for p := mesh.PeerID(1); p <= 2; p++ {
-		r.meet(p)
-		r.want(p, wire.Want{Classes: 0xffff})
+	children := func() {
+		for p := mesh.PeerID(1); p <= 2; p++ {
+			r.meet(p)
+			r.want(p, wire.Want{Classes: 0xffff})
+		}
 	}
+	children()
 	for range 6 {
-		r.run(time.Second)
+		r.run(600 * time.Millisecond)
 		r.from(2, wire.Have{Channel: 2, Epoch: epoch, Next: 17, Complete: 17, Parts: 0xf}.Append(nil))
 	}
+	r.run(800 * time.Millisecond)
+	r.s.Pong(r.now, 2)
+	r.run(800 * time.Millisecond)
 	if r.alone > 0 {
-		t.Error("alone with a child that is heard")
+		t.Error("alone with a child that is heard, or answers")
 	}
-	r.run(5 * time.Second)
-	if r.alone < 1 || r.alone > 2 {
-		t.Errorf("%d times alone", r.alone)
+	r.run(400 * time.Millisecond)
+	if r.alone != 1 {
+		t.Errorf("%d times alone at once", r.alone)
+	}
+	r.run(10 * time.Second)
+	if r.alone < 5 || r.alone > 6 {
+		t.Errorf("%d times alone in 11 s", r.alone)
+	}
+	r.run(2 * time.Minute)
+	if r.alone < 25 || r.alone > 31 {
+		t.Errorf("%d times alone in 2 minutes", r.alone)
+	}
+	r.alone = 0
+	children()
+	r.run(500 * time.Millisecond)
+	if r.alone > 0 {
+		t.Error("alone with new children")
 	}
 }

@@ -126,13 +126,14 @@ type Station struct {
 	moves   []move    // that parents have asked for
 	climbAt mono.Time // not before
 
-	play   playState
-	source sourceState
-	place  placeState
-	pushes recentPushes
-	near   nearState
-	nap    nap
-	timers stationTimers
+	play      playState
+	source    sourceState
+	place     placeState
+	pushes    recentPushes
+	near      nearState
+	nap       nap
+	desertion desertion
+	timers    stationTimers
 
 	counts  Counts
 	scratch []byte

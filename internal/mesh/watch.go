@@ -40,7 +40,8 @@ func (s *Station) watch(now mono.Time, out *Output) {
 			s.checkParent(now, p, out)
 		}
 	}
-	next := now.Add(time.Second)
+	s.noticeSilence(now, out)
+	next := mono.Min(now.Add(time.Second), s.desertedAt())
 	for _, p := range s.peers {
 		switch {
 		case p.parent.pending:
@@ -55,7 +56,6 @@ func (s *Station) watch(now mono.Time, out *Output) {
 	}
 	s.timers.watch = max(next, now.Add(watchPause))
 	s.askPositions(now, out)
-	s.noticeSilence(now, out)
 }
 
 // forgive gives the parents new time when this very node has been standing still: what they sent waits to be read.

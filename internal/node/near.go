@@ -69,7 +69,7 @@ func (n *Node) setLocal(now mono.Time, c LocalCommand) {
 // proxies, would go on telling others of the old one.
 func (n *Node) tellMoved() {
 	for id := range n.links.All() {
-		n.pending(id).ping = true
+		n.pending(id).moved = true
 	}
 }
 

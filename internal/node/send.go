@@ -19,6 +19,7 @@ type pendingMessages struct {
 	buf    []byte
 	begins []int // where in buf the messages begin
 	ping   bool
+	moved  bool // this node may be elsewhere now, and the peer shall see it at once
 	report bool
 }
 
@@ -213,7 +214,7 @@ func (n *Node) pending(id link.ID) *pendingMessages {
 		n.queue = append(n.queue, pendingMessages{})
 	}
 	p := &n.queue[len(n.queue)-1]
-	p.link, p.buf, p.begins, p.ping, p.report = id, p.buf[:0], p.begins[:0], false, false
+	p.link, p.buf, p.begins, p.ping, p.moved, p.report = id, p.buf[:0], p.begins[:0], false, false, false
 	return p
 }
 
@@ -221,7 +222,7 @@ func (n *Node) pending(id link.ID) *pendingMessages {
 func (n *Node) flush(now mono.Time, out *Output) {
 	for i := range n.queue {
 		p := &n.queue[i]
-		if p.ping || n.links.PingDue(now, p.link) {
+		for range n.pingsWith(now, p) {
 			before := len(p.buf)
 			if p.buf = n.links.AppendPing(now, p.link, p.buf); len(p.buf) > before {
 				p.begins = append(p.begins, before)
@@ -238,6 +239,18 @@ func (n *Node) flush(now mono.Time, out *Output) {
 		}
 	}
 	n.queue = n.queue[:0]
+}
+
+// pingsWith is how many PINGs go with what is queued. Two pay for the PATH_CHALLENGE that a peer sends to a new address; one does not
+// (docs/protocol/links.md, section 9), and the next packet may be seconds away.
+func (n *Node) pingsWith(now mono.Time, p *pendingMessages) int {
+	switch {
+	case p.moved:
+		return 2
+	case p.ping || n.links.PingDue(now, p.link):
+		return 1
+	}
+	return 0
 }
 
 // countSent counts the messages behind the first one for their own kinds.
