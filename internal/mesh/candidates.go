@@ -53,9 +53,10 @@ func (s *Station) addCandidate(now mono.Time, c candidate) {
 	}
 	for i := range s.cands {
 		if old := &s.cands[i]; old.Addr == c.Addr {
-			if !c.Node.IsZero() || old.Node.IsZero() {
-				old.Candidate = c.Candidate
+			if c.Node.IsZero() { // who it is, is known
+				c.Node, c.Open = old.Node, old.Open
 			}
+			old.Candidate = c.Candidate
 			if c.via != 0 {
 				if old.via == 0 && !c.Open && old.dialing != 0 { // knocking does not help: be introduced
 					old.dialing, old.nextTry = 0, now
