@@ -133,7 +133,10 @@ type Report struct {
 	Sent     uint32        // packets
 	Lost     uint32        // of which, as far as is known by now
 	Delay    time.Duration // the least that a packet waited more than in an empty line
-	Measured bool          // Delay is known
+	Measured bool          // Delay is known, and so is the rest
+
+	First, Last mono.Time     // when the first and the last packet was sent of which the peer told
+	Took        time.Duration // from the arrival of the one to that of the other
 }
 
 // reported takes a REPORT: what it says that is new goes to the output.
@@ -159,15 +162,27 @@ func (t *Table) reported(now mono.Time, l *link, m *wire.Report, out *Output) {
 		r.Sent, r.Lost = 0, 0 // of a time long before
 	}
 	d.reported, d.highest, d.received = true, highest, m.Received
+	var began, ended uint16 // arrivals
 	for _, s := range m.Samples[:m.N] {
 		counter := highest - uint32(s.Back)
-		if sent := d.sent[counter%uint32(len(d.sent))]; uint32(s.Back) <= highest && uint16(sent>>16) == uint16(counter) {
-			delay := d.delay(now, s.Arrived-uint16(sent))
-			if !r.Measured || delay < r.Delay {
-				r.Delay, r.Measured = delay, true
-			}
+		sent := d.sent[counter%uint32(len(d.sent))]
+		if uint32(s.Back) > highest || uint16(sent>>16) != uint16(counter) {
+			continue
+		}
+		delay, at := d.delay(now, s.Arrived-uint16(sent)), now.Add(-time.Duration(stamp(now)-uint16(sent))*stampUnit)
+		if !r.Measured {
+			r.Delay, r.First, r.Last, r.Measured = delay, at, at, true
+			began, ended = s.Arrived, s.Arrived
+		}
+		r.Delay = min(r.Delay, delay)
+		if at < r.First {
+			r.First, began = at, s.Arrived
+		}
+		if at > r.Last {
+			r.Last, ended = at, s.Arrived
 		}
 	}
+	r.Took = max(0, time.Duration(int16(ended-began))*stampUnit)
 	out.Reports = append(out.Reports, r)
 }
 

@@ -38,7 +38,8 @@ func (n *Node) handleReports(now mono.Time, out *Output) {
 		if n.measure.State == MeasureRunning || n.Near(mesh.PeerID(r.ID)) {
 			continue
 		}
-		n.up.line.Reported(now, uplink.Report{Peer: uint32(r.ID), Sent: r.Sent, Lost: r.Lost, Delay: r.Delay, Measured: r.Measured})
+		n.up.line.Reported(now, uplink.Report{Peer: uint32(r.ID), Sent: r.Sent, Lost: r.Lost, Delay: r.Delay, Measured: r.Measured,
+			First: r.First, Last: r.Last, Took: r.Took})
 	}
 	out.Output.Reports = out.Output.Reports[:0]
 	n.up.line.Review(now, n.up.takenBPS-n.nearTaken())

@@ -63,7 +63,10 @@ type Report struct {
 	Sent     uint32 // packets
 	Lost     uint32
 	Delay    time.Duration // the least that one waited in queues
-	Measured bool          // Delay is known
+	Measured bool          // Delay is known, and so is the rest
+
+	First, Last mono.Time     // when the first and the last of the packets was sent of which it tells
+	Took        time.Duration // from the arrival of the one to that of the other
 }
 
 type heard struct {
@@ -72,6 +75,7 @@ type heard struct {
 	delay      time.Duration
 	sent, lost uint32 // in this window
 	measured   bool
+	rate       int64 // in bit/s at which the line delivered; 0 unknown
 }
 
 // An Estimate is of one line.
@@ -95,6 +99,7 @@ type Estimate struct {
 	fine     time.Duration // delay when it was below the target last
 	fineAt   mono.Time
 	loss     losses
+	marks    marks
 }
 
 // Reset makes an estimate of a line of which nothing is known, with a hard limit of bps, 0 for none.
@@ -133,6 +138,7 @@ func (e *Estimate) Give() int64 { return e.bps / 100 * GivePercent }
 func (e *Estimate) Sent(now mono.Time, bytes int) {
 	e.roll(now)
 	e.bytes[0] += uint64(bytes)
+	e.marks.add(now, bytes)
 }
 
 const spanTime = reviewTime / 2
@@ -162,12 +168,15 @@ func (e *Estimate) Used(now mono.Time) int64 {
 func (e *Estimate) Reported(now mono.Time, r Report) {
 	h := e.slot(now, r.Peer)
 	h.at = now
-	if r.Measured && now.Sub(e.cutAt) >= settle {
-		h.delay, h.measured = r.Delay, true
+	e.reports, e.heardAt = true, now
+	if r.Measured && r.First < e.cutAt {
+		return // of before
+	}
+	if r.Measured {
+		h.delay, h.measured, h.rate = r.Delay, true, e.delivered(r)
 	}
 	h.sent += r.Sent
 	h.lost += min(r.Lost, r.Sent)
-	e.reports, e.heardAt = true, now
 }
 
 // slot finds where a peer's reports are kept: the oldest gives way.
@@ -261,14 +270,19 @@ func (e *Estimate) hurt(now mono.Time, delay time.Duration) {
 		e.cutDelay = delay // it empties
 		return
 	}
-	carried := e.Used(now)
-	if e.cutDelay != 0 {
-		carried = min(carried, e.bps*PacePercent/100)
-	} else if span := max(now.Sub(e.fineAt), reviewTime); e.hurts > 0 && span < 4*time.Second {
-		carried = carried / 1000 * int64(span) / (int64(span+max(0, delay-e.fine)) / 1000)
-	}
-	if sent, lost := e.tally(); sent >= heavyWindow {
-		carried -= carried / sent * lost
+	carried := e.rate(now)
+	switch span := max(now.Sub(e.fineAt), reviewTime); {
+	case carried > 0 && e.cutDelay != 0 && e.bps/100*PacePercent < carried:
+		return // it will empty
+	case carried > 0 && e.cutDelay != 0: // less than it delivered was too much: others send, too
+		carried = carried / 100 * PacePercent
+	case carried > 0:
+	case e.cutDelay != 0:
+		carried = min(e.Used(now), e.bps*PacePercent/100)
+	case e.hurts > 0 && span < 4*time.Second:
+		carried = e.Used(now) / 1000 * int64(span) / (int64(span+max(0, delay-e.fine)) / 1000)
+	default:
+		carried = e.Used(now)
 	}
 	e.cut(now, min(e.bps, carried)*95/100)
 	e.cutDelay = delay

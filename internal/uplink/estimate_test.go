@@ -41,7 +41,7 @@ func (b *bench) run(seconds int) {
 			if kid%20 != tick {
 				continue
 			}
-			r := uplink.Report{Peer: uint32(kid + 1), Sent: 20, Delay: time.Millisecond, Measured: true}
+			r := uplink.Report{Peer: uint32(kid + 1), Sent: 20, Delay: time.Millisecond, Measured: true, First: b.now, Last: b.now}
 			if b.delay != nil {
 				r.Delay = b.delay(kid)
 			}

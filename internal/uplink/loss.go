@@ -59,6 +59,9 @@ func (e *Estimate) judgeLoss(now mono.Time) bool {
 		return true
 	case heavy || l.news >= newsLeast && (l.judged || permille >= lossFirst):
 		carried := used / 1000 * (1000 - permille + min(l.base, permille))
+		if rate := e.rate(now); rate > 0 {
+			carried = min(carried, rate)
+		}
 		l.judged, l.proven, l.undo, l.was, l.news, l.more = true, carried, e.bps, permille, 0, 0
 		e.cut(now, max(carried*95/100, e.bps/2))
 		return true
