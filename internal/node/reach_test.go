@@ -250,30 +250,18 @@ func TestMappedEntryPoint(t *testing.T) {
 	}
 }
 
-// All peers hear a node whose machine has got other addresses, at once, and follow it: what they hear pays for their question.
+// All peers hear a node whose machine has got other addresses, at once.
 func TestMovedTellsPeers(t *testing.T) {
 	r := newRegion(t)
 	r.open(8)
 	a := r.add(true)
 	r.run(r.now.Add(40 * time.Second))
-	peers := a.Status(r.now).Peers
-	a.addr = netip.MustParseAddrPort("20.99.0.1:8466")
-	for i, want := range []int{peers, 0} {
+	for i, want := range []int{a.Status(r.now).Peers, 0} {
 		clear(r.sent)
 		r.command(a, node.LocalCommand{Addrs: []netip.Addr{netip.MustParseAddr("192.168.1.7")}, Port: a.addr.Port()})
 		if len(r.sent) != want {
 			t.Errorf("%d: %d peers of %d hear it", i, len(r.sent), want)
 		}
-	}
-	r.run(r.now.Add(100 * time.Millisecond))
-	follow := 0
-	for way := range r.sent {
-		if way[1] == a.addr {
-			follow++
-		}
-	}
-	if follow != peers {
-		t.Errorf("%d peers of %d follow", follow, peers)
 	}
 }
 
