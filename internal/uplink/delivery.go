@@ -42,7 +42,7 @@ func (m *marks) until(at mono.Time) (bytes uint64, ok bool) {
 
 // delivered is the rate in bit/s at which the line carried what was sent between two packets that a report tells of: what waits in a
 // queue leaves it one after the other, so all that was sent between them, to whomever, arrived between them, but for what was lost (as
-// in draft-ietf-ccwg-bbr, section 4.1, delivery rate). It is the line's rate when both had to wait.
+// in draft-cheng-iccrg-delivery-rate-estimation). It is the line's rate when both had to wait.
 func (e *Estimate) delivered(r Report) int64 {
 	if !r.Measured || r.Delay < target || r.Took < deliveryLeast || r.Sent == 0 {
 		return 0
@@ -74,5 +74,5 @@ func (e *Estimate) rate(now mono.Time) int64 {
 		return 0
 	}
 	slices.Sort(all[:n])
-	return all[n/2]
+	return all[(n-1)/2]
 }

@@ -16,7 +16,7 @@ import (
 func TestDeliveryRate(t *testing.T) {
 	const (
 		line   = 600_000
-		packet = 1200
+		packet = 600
 		kids   = 4
 	)
 	for _, c := range []struct {

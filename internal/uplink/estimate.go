@@ -44,6 +44,7 @@ const (
 	idleAfter  = 30 * time.Second        // without reports, before a low estimate is forgiven
 	forgiven   = 256_000                 // up to here, in bit/s: room for somebody who reports
 	grave      = 4 * target              // one look is enough
+	emptyMax   = 5 * time.Second         // for a queue to get shorter at a rate below what the line delivered
 
 	lossWindow  = 100 // packets at least, whose loss is judged
 	lossTime    = 4 * time.Second
@@ -270,22 +271,33 @@ func (e *Estimate) hurt(now mono.Time, delay time.Duration) {
 		e.cutDelay = delay // it empties
 		return
 	}
-	carried := e.rate(now)
-	switch span := max(now.Sub(e.fineAt), reviewTime); {
-	case carried > 0 && e.cutDelay != 0 && e.bps/100*PacePercent < carried:
+	rate := e.rate(now)
+	if rate > 0 && e.cutDelay != 0 && e.bps/100*PacePercent < rate && now.Sub(e.cutAt) < emptyMax {
 		return // it will empty
-	case carried > 0 && e.cutDelay != 0: // less than it delivered was too much: others send, too
+	}
+	carried := max(rate, e.bps/2) // who lies of it halves the estimate, at most
+	switch {
+	case rate == 0:
+		carried = e.guessed(now, delay)
+	case e.cutDelay != 0: // less than it delivered was too much: others send, too
 		carried = carried / 100 * PacePercent
-	case carried > 0:
-	case e.cutDelay != 0:
-		carried = min(e.Used(now), e.bps*PacePercent/100)
-	case e.hurts > 0 && span < 4*time.Second:
-		carried = e.Used(now) / 1000 * int64(span) / (int64(span+max(0, delay-e.fine)) / 1000)
-	default:
-		carried = e.Used(now)
 	}
 	e.cut(now, min(e.bps, carried)*95/100)
 	e.cutDelay = delay
+}
+
+// guessed is what the line carries as far as can be said without its rate: what is sent, less what the queue grows by and what was lost.
+func (e *Estimate) guessed(now mono.Time, delay time.Duration) int64 {
+	carried := e.Used(now)
+	if e.cutDelay != 0 {
+		carried = min(carried, e.bps*PacePercent/100)
+	} else if span := max(now.Sub(e.fineAt), reviewTime); e.hurts > 0 && span < 4*time.Second {
+		carried = carried / 1000 * int64(span) / (int64(span+max(0, delay-e.fine)) / 1000)
+	}
+	if sent, lost := e.tally(); sent >= heavyWindow {
+		carried -= carried / sent * lost
+	}
+	return carried
 }
 
 // cut lowers the estimate to a rate that the line is known to carry.
