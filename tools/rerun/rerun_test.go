@@ -62,13 +62,14 @@ func TestSteal(t *testing.T) {
 	}
 }
 
-// A processor that stands still counts as taken, each for itself.
+// A processor that stands still counts as taken; two at the same moment count once.
 func TestStood(t *testing.T) {
 	at := func(ms int) time.Time { return time.UnixMilli(int64(ms)) }
 	s := &steal{}
 	s.stand(at(100), at(150))
 	s.stand(at(900), at(950))
-	for _, c := range []struct{ from, to, want int }{{0, 1000, 10}, {0, 500, 10}, {200, 800, 0}, {900, 1000, 50}, {5, 5, 0}} {
+	s.stand(at(120), at(150))
+	for _, c := range []struct{ from, to, want int }{{0, 1000, 10}, {0, 500, 10}, {200, 800, 0}, {900, 1000, 50}, {900, 910, 100}, {5, 5, 0}} {
 		if got := s.share(at(c.from), at(c.to)); got != c.want {
 			t.Errorf("from %d to %d: %d %%, want %d", c.from, c.to, got, c.want)
 		}

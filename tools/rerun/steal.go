@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,10 +84,19 @@ func (s *steal) share(from, to time.Time) int {
 }
 
 func (s *steal) still(from, to time.Time) int {
+	slices.SortFunc(s.stood, func(a, b span) int { return a.from.Compare(b.from) })
 	var total time.Duration
+	counted := from // until here
 	for _, one := range s.stood {
-		if one.from.Before(to) && one.to.After(from) {
-			total += one.to.Sub(one.from)
+		if one.from.After(counted) {
+			counted = one.from
+		}
+		if end := one.to; end.After(counted) && counted.Before(to) {
+			if end.After(to) {
+				end = to
+			}
+			total += end.Sub(counted)
+			counted = end
 		}
 	}
 	return int(100 * total / max(to.Sub(from), 1))
