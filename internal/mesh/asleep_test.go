@@ -144,6 +144,19 @@ func TestSourceCallsBack(t *testing.T) {
 	}
 }
 
+// wantAlone fails the test unless a node has just said that it is alone, and says it again for a minute.
+func (r *rig) wantAlone() {
+	r.t.Helper()
+	for _, c := range []struct {
+		after       time.Duration
+		least, most int
+	}{{0, 1, 1}, {10 * time.Second, 5, 6}, {2 * time.Minute, 25, 31}} {
+		if r.run(c.after); r.alone < c.least || r.alone > c.most {
+			r.t.Errorf("%d times alone, %v after it was once", r.alone, c.after)
+		}
+	}
+}
+
 // A node that hears none of its parents any more says so at once, and again for a while; one parent that is heard is enough.
 func TestAlone(t *testing.T) {
 	r := newRig(t, mesh.Listener, 0)
@@ -160,17 +173,7 @@ func TestAlone(t *testing.T) {
 		t.Error("alone with a parent")
 	}
 	r.run(1200 * time.Millisecond)
-	if r.alone != 1 {
-		t.Errorf("%d times alone at once", r.alone)
-	}
-	r.run(10 * time.Second)
-	if r.alone < 5 || r.alone > 6 {
-		t.Errorf("%d times alone in 11 s", r.alone)
-	}
-	r.run(2 * time.Minute)
-	if r.alone < 25 || r.alone > 31 {
-		t.Errorf("%d times alone in 2 minutes", r.alone)
-	}
+	r.wantAlone()
 }
 
 // A source of whose children none answers is alone within a second, and stays so when it has given them up; one without children is not.
@@ -198,17 +201,7 @@ func TestSourceAlone(t *testing.T) {
 		t.Error("alone with a child that is heard, or answers")
 	}
 	r.run(400 * time.Millisecond)
-	if r.alone != 1 {
-		t.Errorf("%d times alone at once", r.alone)
-	}
-	r.run(10 * time.Second)
-	if r.alone < 5 || r.alone > 6 {
-		t.Errorf("%d times alone in 11 s", r.alone)
-	}
-	r.run(2 * time.Minute)
-	if r.alone < 25 || r.alone > 31 {
-		t.Errorf("%d times alone in 2 minutes", r.alone)
-	}
+	r.wantAlone()
 	r.alone = 0
 	children()
 	r.run(500 * time.Millisecond)

@@ -54,18 +54,20 @@ func (s *Station) noticeSilence(now mono.Time, out *Output) {
 	if s.leaving {
 		return
 	}
-	silent := s.deserted
-	if s.cfg.Role != Source {
-		silent = s.orphaned
+	var silent bool
+	if s.cfg.Role == Source {
+		silent = s.deserted(now, out)
+	} else {
+		silent = s.orphaned(now)
 	}
-	if silent(now, out) && now >= s.timers.alone {
+	if silent && now >= s.timers.alone {
 		s.timers.alone = now.Add(alonePause)
 		out.Alone = true
 	}
 }
 
 // orphaned reports whether no parent answers, or none is left, for at most a minute.
-func (s *Station) orphaned(now mono.Time, _ *Output) bool {
+func (s *Station) orphaned(now mono.Time) bool {
 	for _, p := range s.peers {
 		if p.isParent() && (p.probeAt == 0 || now < s.doubtAt(p)) {
 			return false
