@@ -108,7 +108,7 @@ func TestCutOffAsksForItsDelay(t *testing.T) {
 	r.s.PeerUp(r.now, 2, nodeID(2), addrOf(2), &r.out)
 	r.meet(2)
 	w, ok := r.lastWant(2)
-	if !ok || !w.Backlog || !w.Orphan || w.Epoch != epoch || w.From != 60 || w.Back < 5500 || w.Back > 6500 {
+	if !ok || !w.Backlog || !w.Orphan || w.Epoch != epoch || w.From != 60 || w.Back < 3500 || w.Back > 4500 {
 		t.Errorf("asked for %+v", w)
 	}
 }

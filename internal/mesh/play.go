@@ -13,7 +13,7 @@ const (
 	startPatience = 800 * time.Millisecond // for the first chunk of all, before it is given up
 	startWhole    = time.Second            // of audio without a hole that nobody fills is what a newcomer begins with
 	startTries    = 2                      // NACKs unanswered: nobody fills it
-	startSlack    = playDelay              // of the play clock behind the first chunk: time for the holes of a backlog
+	startSlack    = time.Second            // that a player may have to wait for a hole, once: longer is worse than the hole
 	headPatience  = 5 * time.Second        // for the header chunks, before a newer epoch is taken
 	tailPatience  = 600 * time.Millisecond // for somebody to have got the last chunks of a source that vanished
 	clockJump     = 10 * time.Second       // in the source's wall clock that is not lateness
@@ -78,6 +78,13 @@ func (ps *playState) begin(now mono.Time, chunkTime int64) {
 	ps.floor = int64(now.Add(startSlack)) - chunkTime
 	ps.offset = max(ps.offset, ps.floor)
 	ps.waitFrom, ps.begun, ps.begunAt = 0, true, now
+}
+
+// played moves the clock when a chunk is given after its time: the player has waited for it, and plays what follows that much later.
+func (ps *playState) played(now mono.Time, chunkTime int64) {
+	if late := int64(now) - chunkTime; late > ps.offset && late < ps.arrival+int64(resumeSpan) {
+		ps.floor, ps.offset = late, late
+	}
 }
 
 // deadline is when chunk seq of e must be there, Never when nothing after it is known.
@@ -199,6 +206,10 @@ func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 				s.play.due = due
 				return
 			}
+			if s.play.begun && now.Sub(due) < resumeSpan && !s.hasLater(e, seq) {
+				s.play.due = due.Add(resumeSpan) // the player is silent in any case
+				return
+			}
 			if s.play.begun { // before that nothing is missing: the newcomer begins later
 				s.gap(seq, 1)
 			}
@@ -210,9 +221,23 @@ func (s *Station) deliverEpoch(now mono.Time, e *epoch, out *Output) {
 		if !s.play.begun {
 			s.play.begin(now, sl.m.chunkTime(int(seq-sl.m.First)))
 		}
+		s.play.played(now, sl.m.chunkTime(int(seq-sl.m.First)))
 		s.chunkNotice(out, e, seq, sl)
 		s.play.next++
 	}
+}
+
+// hasLater reports whether there is something to play behind chunk seq of e, or its end.
+func (s *Station) hasLater(e *epoch, seq uint32) bool {
+	if e.end != nil || e != s.newest() {
+		return true
+	}
+	for seq++; seq < e.next; seq++ {
+		if e.at(seq).data != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // findBeginning moves a newcomer on to the chunk that it begins with: what follows is whole for a second, or its holes will be filled.

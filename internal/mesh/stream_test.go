@@ -257,7 +257,7 @@ func TestGapAtTheDeadline(t *testing.T) {
 	r.chunks(1, epoch, 0, 1, 2, 5, 6, 7)
 	r.expect("epoch 100", "header 0", "audio 1", "audio 2")
 	const playDelay = 3 * time.Second
-	due := r.now.Add(playDelay + 2*chunkSpan) // chunk 3 is 2 spans after the first that was played
+	due := r.now.Add(playDelay - 5*chunkSpan) // chunk 3 was recorded so long before its manifest was signed
 	r.run(due.Sub(r.now) - time.Millisecond)
 	r.expect()
 	r.run(2 * time.Millisecond)
@@ -267,6 +267,45 @@ func TestGapAtTheDeadline(t *testing.T) {
 	if c := r.s.Status(r.now).Counts; c.Missing != 2 {
 		t.Errorf("%+v", c)
 	}
+}
+
+// A player that has waited for a chunk plays what follows that much later: a hole behind it is waited for as much longer.
+func TestGapAfterAWait(t *testing.T) {
+	r := newRig(t, mesh.Listener, 0)
+	r.feedFrom(1, epoch, 0)
+	r.from(1, r.manifest(epoch, 0, 8))
+	r.chunks(1, epoch, 0, 1, 2)
+	r.expect("epoch 100", "header 0", "audio 1", "audio 2")
+	r.chunks(1, epoch, 3, 4, 5, 6, 7)
+	r.expect("audio 3", "audio 4", "audio 5", "audio 6", "audio 7")
+	second := r.manifest(epoch, 8, 8)
+	r.run(5 * time.Second) // the player has nothing left after 3 s
+	r.feedFrom(2, epoch, 8)
+	r.from(2, second)
+	r.chunks(2, epoch, 8, 10)
+	r.expect("audio 8")
+	r.run(chunkSpan - 2*time.Millisecond)
+	r.expect()
+	r.run(4 * time.Millisecond)
+	r.expect("gap 9+1", "audio 10")
+}
+
+// While there is nothing else to play, nothing is given up: what comes late is played late.
+func TestNothingElseToPlay(t *testing.T) {
+	r := newRig(t, mesh.Listener, 0)
+	r.feedFrom(1, epoch, 0)
+	r.from(1, r.manifest(epoch, 0, 8))
+	r.chunks(1, epoch, 0, 1, 2)
+	r.expect("epoch 100", "header 0", "audio 1", "audio 2")
+	r.run(5 * time.Second) // 3 to 7 should have been played 2 s ago
+	r.feedFrom(2, epoch, 3)
+	r.expect()
+	r.chunks(2, epoch, 3, 4, 6)
+	r.expect("audio 3", "audio 4")
+	r.run(2*chunkSpan - time.Millisecond) // 5 is due that much after 3
+	r.expect()
+	r.run(2 * time.Millisecond)
+	r.expect("gap 5+1", "audio 6")
 }
 
 // A newcomer whose parents have no upload left for the past does not begin in front of a hole that nobody fills, nor does it wait for it.

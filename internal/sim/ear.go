@@ -18,39 +18,26 @@ type ear struct {
 	started mono.Time // first audio; mono.Never: not yet
 	latest  mono.Time // when audio came last
 	lag     time.Duration
-	first   int    // index of the first audio chunk in broadcast.chunks
-	newest  int    // index of the newest audio chunk
-	epoch   uint32 // 0: none yet
-	next    uint32 // sequence number that must come
-	event   uint32 // newest event of the epoch so far
-	synced  bool   // audio of this epoch has begun: from now on without a break
+	player  player
+	missing time.Duration // audio since the newest chunk
+	length  time.Duration // of a chunk, as the last one said
+	first   int           // index of the first audio chunk in broadcast.chunks
+	newest  int           // index of the newest audio chunk
+	epoch   uint32        // 0: none yet
+	next    uint32        // sequence number that must come
+	event   uint32        // newest event of the epoch so far
+	synced  bool          // audio of this epoch has begun: from now on without a break
 	ended   bool
 	heard   uint64   // chunks of any kind
 	bytes   uint64   // of their data
-	late    uint64   // audio chunks after their time
+	late    uint64   // audio chunks that were not on time, though they came
 	gaps    uint64   // chunks that notices called missing
-	onTime  []uint64 // bit i: chunk base+i was on time
-	base    int      // a multiple of 64
+	onTime  chunkSet // heard on time
+	within  chunkSet // came within the play delay after publication
 }
 
 func (e *ear) join(now mono.Time) {
 	*e = ear{joined: now, started: mono.Never, first: -1, newest: -1}
-}
-
-// mark sets the bit of a chunk that was on time.
-func (e *ear) mark(index int) {
-	if e.onTime == nil {
-		e.base = index &^ 63
-	}
-	for index-e.base >= 64*len(e.onTime) {
-		e.onTime = append(e.onTime, 0)
-	}
-	e.onTime[(index-e.base)/64] |= 1 << (index & 63)
-}
-
-func (e *ear) marked(index int) bool {
-	i := index - e.base
-	return i >= 0 && i < 64*len(e.onTime) && e.onTime[i/64]&(1<<(i&63)) != 0
 }
 
 // observe checks a notice against the order that package node promises and against what was published.
@@ -78,6 +65,7 @@ func (w *World) observe(h *host, n *node.Notice) {
 		}
 		e.next = n.Seq + n.Count
 		e.gaps += uint64(n.Count)
+		e.missing += time.Duration(n.Count) * e.length
 		w.explain(h, "%d chunks from %d/%d on are missing", n.Count, n.Epoch, n.Seq)
 	case node.NoticeEnded:
 		if !w.faults.ended {
@@ -106,6 +94,7 @@ func (w *World) observeChunk(h *host, n *node.Notice) {
 	e.bytes += uint64(len(n.Data))
 	p.escaped = true
 	if p.Kind == codec.ChunkAudio {
+		e.length = n.Duration
 		w.hearAudio(h, index, p)
 	}
 }
@@ -139,18 +128,23 @@ func (w *World) hearAudio(h *host, index int, p *published) {
 		w.measure.startups = append(w.measure.startups, startup{joined: e.joined, took: w.now.Sub(e.joined), heard: true})
 	}
 	e.latest, e.newest = w.now, index
+	lag := w.now.Sub(p.at)
+	onTime := e.player.hear(lag, e.missing, e.length)
+	e.missing = 0
 	if p.at < e.joined {
 		return // of the burst that fills a newcomer's buffer
 	}
-	lag := w.now.Sub(p.at)
 	w.measure.lag.add(lag)
 	if lag <= w.scenario.PlayDelay {
-		e.mark(index)
+		e.within.add(index)
+	}
+	if onTime {
+		e.onTime.add(index)
 	} else {
 		if p.at >= mono.Time(w.scenario.Settled) {
 			e.late++
 		}
-		w.explain(h, "chunk %d/%d came %v after it was published", p.epoch, p.seq, lag)
+		w.explain(h, "silence until chunk %d/%d came %v after it was published", p.epoch, p.seq, lag)
 	}
 	if r := h.refill; r != nil && p.at >= r.since && p.at < r.until {
 		r.worst = max(r.worst, lag)
@@ -174,9 +168,11 @@ func (w *World) settle(h *host) {
 	if h.liar != nil || h.index == sourceIndex || w.isSeed(h) {
 		return
 	}
-	due, onTime := w.dues(e)
+	due, onTime, within := w.dues(e)
 	if due > 0 {
 		w.measure.shares = append(w.measure.shares, share{onTime: onTime, due: due})
+		w.measure.within = append(w.measure.within, share{onTime: within, due: due})
+		w.measure.delays = append(w.measure.delays, e.player.delay)
 	}
 	if e.ended {
 		w.measure.ended++
@@ -191,18 +187,22 @@ func (w *World) settle(h *host) {
 }
 
 // dues counts the audio chunks that one life of a host owed its listener: those published while it was tuned in, from its
-// first one on, whose play time came. One that never started owed everything since it could have started.
-func (w *World) dues(e *ear) (due, onTime uint64) {
+// first one on, whose time has come. One that never started owed everything since it could have started.
+func (w *World) dues(e *ear) (due, onTime, within uint64) {
+	delay := w.scenario.PlayDelay
+	if e.player.plays {
+		delay = e.player.delay
+	}
 	for i := max(0, w.published.at(e.joined)); i < len(w.published.chunks); i++ {
 		p := &w.published.chunks[i]
-		if p.at.Add(w.scenario.PlayDelay) > w.now {
+		if p.at.Add(delay) > w.now {
 			break
 		}
 		tooEarly := e.first >= 0 && i < e.first || e.first < 0 && p.at < e.joined.Add(startGrace)
 		if p.Kind != codec.ChunkAudio || !p.escaped || tooEarly {
 			continue
 		}
-		onTimeHere := e.marked(i)
+		onTimeHere := e.onTime.has(i)
 		w.measure.inSeries(p.at, onTimeHere)
 		if p.at < mono.Time(w.scenario.Settled) {
 			continue
@@ -211,7 +211,10 @@ func (w *World) dues(e *ear) (due, onTime uint64) {
 		if onTimeHere {
 			onTime++
 		}
+		if e.within.has(i) {
+			within++
+		}
 		w.measure.due(e, p.at, onTimeHere)
 	}
-	return due, onTime
+	return due, onTime, within
 }

@@ -178,7 +178,7 @@ func (w *World) refilled() {
 		h := &w.hosts[i]
 		switch r := h.refill; {
 		case r == nil: // the host has vanished too
-		case w.now < r.until.Add(w.scenario.PlayDelay):
+		case w.now < r.until.Add(max(w.scenario.PlayDelay, h.ear.player.delay)):
 			keep = append(keep, i)
 		default:
 			w.measure.refills = append(w.measure.refills, max(0, r.worst-r.base))
@@ -208,7 +208,7 @@ func (w *World) lostOf(h *host) (n uint64) {
 		if p.at >= h.refill.until {
 			break
 		}
-		if p.Kind == codec.ChunkAudio && p.escaped && p.at >= h.ear.joined && !h.ear.marked(i) {
+		if p.Kind == codec.ChunkAudio && p.escaped && p.at >= h.ear.joined && !h.ear.onTime.has(i) {
 			n++
 		}
 	}

@@ -51,7 +51,9 @@ func (s *share) count(onTime bool) {
 type measure struct {
 	lag      lagTable
 	hops     [hopsMost + 1]uint64
-	shares   []share // of each life of each honest listener
+	shares   []share         // of each life of each honest listener
+	within   []share         // likewise, that came within the play delay
+	delays   []time.Duration // of each life of a listener that heard something: from publication to its being heard
 	startups []startup
 	classes  []classTally // of each group
 	series   []share      // of all listeners, for each second of the run

@@ -227,16 +227,17 @@ func (w *World) natListeners(r *NATResult) {
 	}
 }
 
-// heard is the share of what was due that was on time: nothing for who never played.
+// heard is the share of what was due that came within the play delay, since it is reaching others that is in question here: nothing for who
+// never played.
 func (w *World) heard(e *ear) float64 {
-	due, onTime := w.dues(e)
+	due, _, within := w.dues(e)
 	switch {
 	case e.started == mono.Never:
 		return 0
 	case due == 0:
 		return 1
 	}
-	return ratio(onTime, due)
+	return ratio(within, due)
 }
 
 // natPairs measures pairs of homes by their kinds.

@@ -137,6 +137,7 @@ func (r *Result) facts() []fact {
 	c := &r.Conditions
 	return []fact{
 		{"chunks on time", percent(r.OnTimeMean), "mean; " + percent(r.OnTimeP1) + " for the worst 1 % of listeners"},
+		{"heard", fmt.Sprintf("%.0f ms", r.DelayP50MS), fmt.Sprintf("after publication; %.0f ms p99", r.DelayP99MS)},
 		{"lag", fmt.Sprintf("%d ms", r.LagP50MS), fmt.Sprintf("median; %d ms p99", r.LagP99MS)},
 		{"hops", fmt.Sprint(r.HopsP50), fmt.Sprintf("median; %d p99", r.HopsP99)},
 		{"first audio", fmt.Sprintf("%.0f ms", r.StartupP50MS), fmt.Sprintf("median; %.0f ms p95", r.StartupP95MS)},

@@ -3,6 +3,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -12,8 +13,8 @@ import (
 	"streamer/internal/mono"
 )
 
-// A Result is what a run measured, and under which conditions. Shares are between 0 and 1. A chunk is on time when it reached
-// a listener within the play delay after the source had it; lag is that time.
+// A Result is what a run measured, and under which conditions. Shares are between 0 and 1. A chunk is on time when a listener who plays
+// without a pause from his first one on heard it (see player); lag is the time from its publication to its arrival.
 type Result struct {
 	Scenario   string     `json:"scenario"`
 	About      string     `json:"about"`
@@ -23,14 +24,18 @@ type Result struct {
 
 	OnTimeMean   float64 `json:"on_time_mean"`
 	OnTimeP1     float64 `json:"on_time_p1"` // of the listener below which 1 % of all are
-	Missing      uint64  `json:"missing"`    // audio chunks that listeners never got, of those due
-	Late         uint64  `json:"late"`       // audio chunks that listeners got after their time
-	Duplicates   float64 `json:"duplicates"` // chunks received again / chunks received
-	Repaired     float64 `json:"repaired"`   // chunks that came on request / chunks received
+	WithinP1     float64 `json:"within_p1"`
+	WithinMean   float64 `json:"within_mean"` // chunks that came within the play delay after their publication
+	Missing      uint64  `json:"missing"`     // audio chunks that listeners never got, of those due
+	Late         uint64  `json:"late"`        // silence of those who waited for audio, in chunks
+	Duplicates   float64 `json:"duplicates"`  // chunks received again / chunks received
+	Repaired     float64 `json:"repaired"`    // chunks that came on request / chunks received
 	HopsP50      int     `json:"hops_p50"`
 	HopsP99      int     `json:"hops_p99"`
 	LagP50MS     int     `json:"lag_p50_ms"`
 	LagP99MS     int     `json:"lag_p99_ms"`
+	DelayP50MS   float64 `json:"play_delay_p50_ms"` // from publication to being heard, of each listener when it went or the run ended
+	DelayP99MS   float64 `json:"play_delay_p99_ms"`
 	StartupP50MS float64 `json:"startup_p50_ms"` // from tuning in to the first audio
 	StartupP95MS float64 `json:"startup_p95_ms"`
 	RefillP50MS  float64 `json:"refill_p50_ms"` // of the buffer, that the loss of a parent cost
@@ -71,7 +76,7 @@ type Conditions struct {
 	Nodes         int     `json:"nodes"`
 	DurationS     float64 `json:"duration_s"`
 	BitrateBPS    int64   `json:"bitrate_bps"`
-	PlayDelayMS   int64   `json:"play_delay_ms"`
+	PlayDelayMS   int64   `json:"play_delay_ms"` // of within_mean
 	Loss          float64 `json:"loss"`
 	LossBurst     uint32  `json:"loss_burst"`
 	ResourceIndex float64 `json:"resource_index"`          // upload offered / needed, in bytes of IP packets; 0: some offer no limit
@@ -119,7 +124,10 @@ func (w *World) result() Result {
 		Events: w.count.events, Datagrams: w.count.delivered, Lost: w.count.lost, Dropped: w.count.dropped,
 		Trace: w.trace.digest(), Failures: []string{},
 	}
-	r.OnTimeMean, r.OnTimeP1 = m.onTime()
+	r.OnTimeMean, r.OnTimeP1 = meanAndWorst(m.shares)
+	r.WithinMean, r.WithinP1 = meanAndWorst(m.within)
+	delays := sorted(m.delays)
+	r.DelayP50MS, r.DelayP99MS = durationAt(delays, 500), durationAt(delays, 990)
 	startup, refills := m.waits(mono.Time(w.scenario.Settled), mono.Never), sorted(m.refills)
 	if len(startup) == 0 {
 		startup = m.waits(0, mono.Never)
@@ -147,24 +155,16 @@ func (w *World) result() Result {
 	return r
 }
 
-// onTime returns the share of chunks on time of the mean listener and of the first percentile.
-func (m *measure) onTime() (mean, p1 float64) {
-	if len(m.shares) == 0 {
+// meanAndWorst returns the mean of listeners' shares and that of the first percentile; it sorts them.
+func meanAndWorst(shares []share) (mean, p1 float64) {
+	if len(shares) == 0 {
 		return 0, 0
 	}
-	slices.SortFunc(m.shares, func(a, b share) int {
-		switch x, y := a.onTime*b.due, b.onTime*a.due; {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	})
-	for _, s := range m.shares {
+	slices.SortFunc(shares, func(a, b share) int { return cmp.Compare(a.onTime*b.due, b.onTime*a.due) })
+	for _, s := range shares {
 		mean += s.ratio()
 	}
-	return mean / float64(len(m.shares)), m.shares[len(m.shares)/100].ratio()
+	return mean / float64(len(shares)), shares[len(shares)/100].ratio()
 }
 
 func (w *World) conditions() Conditions {
@@ -276,8 +276,9 @@ func (r *Result) Table(to io.Writer) error {
 	if c.Without != "" {
 		row("without", "%s", c.Without)
 	}
-	row("chunks on time", "%.4f %% mean, %.4f %% worst 1 %% of listeners; %d missing, %d late", 100*r.OnTimeMean, 100*r.OnTimeP1,
+	row("chunks on time", "%.4f %% mean, %.4f %% worst 1 %% of listeners; %d missing, %d of silence", 100*r.OnTimeMean, 100*r.OnTimeP1,
 		r.Missing, r.Late)
+	row("heard", "%.0f ms after publication median, %.0f ms p99; %.4f %% of the chunks came within %d ms", r.DelayP50MS, r.DelayP99MS, 100*r.WithinMean, c.PlayDelayMS)
 	row("lag", "%d ms median, %d ms p99", r.LagP50MS, r.LagP99MS)
 	row("hops", "%d median, %d p99", r.HopsP50, r.HopsP99)
 	row("startup", "%.0f ms median, %.0f ms p95", r.StartupP50MS, r.StartupP95MS)

@@ -19,7 +19,7 @@ type Scenario struct {
 	Nodes      int           // hosts beside the source
 	Duration   time.Duration // how long the station is watched
 	BitrateBPS int64         // of the audio
-	PlayDelay  time.Duration // a chunk is on time when it arrives within this after it was published
+	PlayDelay  time.Duration // Result.WithinMean is of the chunks that came so long after their publication, or sooner
 	Skew       time.Duration // hosts' clocks are wrong by up to this, either way
 	Source     Group         // only Upload and Line count
 	Groups     []Group       // who the hosts are; Permille adds up to 1,000
