@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -106,6 +108,11 @@ func (nd *node) tune(t *testing.T, link string) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	token, err := os.ReadFile(filepath.Join(nd.dir, "data", "control-token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Streamer-Token", strings.TrimSpace(string(token)))
 	resp, err := nd.http.Do(req)
 	if err != nil {
 		t.Fatal(err)

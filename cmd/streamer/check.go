@@ -30,8 +30,8 @@ const measureLook = 250 * time.Millisecond // at a measurement
 const checkEvery = 500 * time.Millisecond
 
 // Run asks the running node how others reach it, and waits while it does not know yet.
-func (c *checkCmd) Run(p *program) error {
-	client := daemon.NewClient(c.HTTP)
+func (c *checkCmd) Run(p *program, g *globalFlags) error {
+	client := c.client(g)
 	defer client.Close()
 	s, err := c.settled(p.ctx, client)
 	if err != nil {

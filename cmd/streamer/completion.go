@@ -154,7 +154,7 @@ func (c *completeCmd) values(p *program, g *globalFlags, v *kong.Value) (list []
 	if source == "stations" {
 		ctx, cancel := context.WithTimeout(p.ctx, completeTime)
 		defer cancel()
-		client := daemon.NewClient(c.HTTP)
+		client := newClient(c.HTTP, "", g)
 		defer client.Close()
 		known, _ := client.Stations(ctx) // no node, no names
 		for _, s := range known {

@@ -30,7 +30,7 @@ func findStation(ctx context.Context, text, addr string, g *globalFlags) (identi
 			return st.Link(nil), nil
 		}
 	}
-	link, found, err := fromList(ctx, text, addr)
+	link, found, err := fromList(ctx, text, addr, g)
 	if err != nil || found {
 		return link, err
 	}
@@ -69,8 +69,8 @@ func ambiguous(name string) error {
 }
 
 // fromList looks a name up in the list of the running node. That no node runs is no error.
-func fromList(ctx context.Context, name, addr string) (link identity.Link, found bool, err error) {
-	client := daemon.NewClient(addr)
+func fromList(ctx context.Context, name, addr string, g *globalFlags) (link identity.Link, found bool, err error) {
+	client := newClient(addr, "", g)
 	defer client.Close()
 	stations, err := client.Stations(ctx)
 	if err != nil {

@@ -60,24 +60,44 @@ func (g *globalFlags) dataDir() (string, error) {
 
 // clientFlags are those of commands that talk to the running node.
 type clientFlags struct {
-	HTTP string `name:"http" default:"${http}" placeholder:"HOST:PORT" help:"Where the running node's page is (${default})."`
+	HTTP         string `name:"http" default:"${http}" placeholder:"HOST:PORT" help:"Where the running node's page is (${default})."`
+	HTTPPassword string `name:"http-password" placeholder:"PASSWORD" help:"The password of its page, where it has one that is not kept on this machine."`
+}
+
+// client makes a client of the running node. Close it.
+func (f *clientFlags) client(g *globalFlags) *daemon.Client {
+	return newClient(f.HTTP, f.HTTPPassword, g)
+}
+
+// newClient makes a client of the node at addr. Without a password it shows the one that is kept here, to a node on this
+// machine only. Close it.
+func newClient(addr, password string, g *globalFlags) *daemon.Client {
+	c := daemon.NewClient(addr)
+	if password == "" && daemon.OnThisMachine(addr) {
+		if dir, err := g.dataDir(); err == nil {
+			password, _ = daemon.KeptPassword(dir) // without one, the node says what it wants
+		}
+	}
+	c.UsePassword(password)
+	return c
 }
 
 // nodeFlags are those of commands that run a node.
 type nodeFlags struct {
-	Port      int      `default:"8466" placeholder:"PORT" help:"UDP port (${default}); 0 is any free one."`
-	HTTP      string   `name:"http" default:"${http}" placeholder:"HOST:PORT" help:"Address of the page, the players and the API (${default})."`
-	Seed      []string `placeholder:"HOST:PORT" help:"Hosts to start from. Repeatable."`
-	Upload    rate     `default:"auto" placeholder:"RATE" help:"At most so much upload, in bit/s, like 512k or 2M; 0 gives nothing; auto (the default) measures."`
-	NoLAN     bool     `name:"no-lan" help:"Do not look for nodes on the local network, and do not be found there."`
-	NoCarry   bool     `name:"no-carry" help:"Never relay a station for those who reach nobody else that has it."`
-	NoGossip  bool     `name:"no-gossip" help:"Neither ask others for hosts and stations nor tell them of any: know links and their peers only."`
-	NoDHT     bool     `name:"no-dht" help:"Do not use the BitTorrent DHT to find hosts when nobody else is known, nor to announce your station."`
-	NoPortmap bool     `name:"no-portmap" help:"Do not ask the router for a port."`
-	NoOpen    bool     `name:"no-open" help:"Do not open a browser."`
-	ReadyFile string   `placeholder:"PATH" help:"Write a JSON object with all addresses there once the node serves."`
-	Announce  []string `placeholder:"HOST:PORT" help:"Addresses of this node in the links of its station, instead of those of this machine. Repeatable."`
-	Record    string   `hidden:"" placeholder:"FILE" help:"Record every call of the core, SECRETS INCLUDED, for replay."`
+	Port         int      `default:"8466" placeholder:"PORT" help:"UDP port (${default}); 0 is any free one."`
+	HTTP         string   `name:"http" default:"${http}" placeholder:"HOST:PORT" help:"Address of the page, the players and the API (${default})."`
+	HTTPPassword string   `name:"http-password" placeholder:"PASSWORD" help:"What the page, the players and the API are opened with, by any user name. Without it, one is made, kept and shown when --http is open to other machines."`
+	Seed         []string `placeholder:"HOST:PORT" help:"Hosts to start from. Repeatable."`
+	Upload       rate     `default:"auto" placeholder:"RATE" help:"At most so much upload, in bit/s, like 512k or 2M; 0 gives nothing; auto (the default) measures."`
+	NoLAN        bool     `name:"no-lan" help:"Do not look for nodes on the local network, and do not be found there."`
+	NoCarry      bool     `name:"no-carry" help:"Never relay a station for those who reach nobody else that has it."`
+	NoGossip     bool     `name:"no-gossip" help:"Neither ask others for hosts and stations nor tell them of any: know links and their peers only."`
+	NoDHT        bool     `name:"no-dht" help:"Do not use the BitTorrent DHT to find hosts when nobody else is known, nor to announce your station."`
+	NoPortmap    bool     `name:"no-portmap" help:"Do not ask the router for a port."`
+	NoOpen       bool     `name:"no-open" help:"Do not open a browser."`
+	ReadyFile    string   `placeholder:"PATH" help:"Write a JSON object with all addresses there once the node serves."`
+	Announce     []string `placeholder:"HOST:PORT" help:"Addresses of this node in the links of its station, instead of those of this machine. Repeatable."`
+	Record       string   `hidden:"" placeholder:"FILE" help:"Record every call of the core, SECRETS INCLUDED, for replay."`
 
 	Source         string `default:"" placeholder:"HOST:PORT" help:"Source port for broadcast tools (for broadcast ${source}; run opens one only when this is given)."`
 	SourcePassword string `placeholder:"PASSWORD" help:"What broadcast tools log in with. Without it, one is made, kept and shown."`
@@ -98,7 +118,7 @@ func (f *nodeFlags) Validate() error {
 // options makes the part of a daemon's options that the flags say.
 func (f *nodeFlags) options(p *program, g *globalFlags) daemon.Options {
 	return daemon.Options{
-		DataDir: g.DataDir, Port: f.Port, HTTP: f.HTTP, UploadBPS: int64(f.Upload), Seeds: f.Seed, LAN: !f.NoLAN, DHT: !f.NoDHT, NoGossip: f.NoGossip,
+		DataDir: g.DataDir, Port: f.Port, HTTP: f.HTTP, HTTPPassword: f.HTTPPassword, UploadBPS: int64(f.Upload), Seeds: f.Seed, LAN: !f.NoLAN, DHT: !f.NoDHT, NoGossip: f.NoGossip,
 		NoCarry: f.NoCarry,
 		Portmap: !f.NoPortmap,
 		Version: versionText(), Announce: f.Announce, ReadyFile: f.ReadyFile, Record: f.Record, Log: g.logger(p, slog.LevelInfo),

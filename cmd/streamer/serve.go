@@ -63,4 +63,7 @@ func printReady(w io.Writer, r daemon.Ready) {
 			fmt.Fprintf(w, "%-7s %s\n", line.name, line.value)
 		}
 	}
+	if r.Password != "" {
+		fmt.Fprintf(w, "%-7s %s (of the page, with any user name; --http-password sets another)\n", "password", r.Password)
+	}
 }

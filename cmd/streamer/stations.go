@@ -32,8 +32,8 @@ type stationsCmd struct {
 const tableEvery = time.Second
 
 // Run shows the stations that the running node knows.
-func (c *stationsCmd) Run(p *program) error {
-	client := daemon.NewClient(c.HTTP)
+func (c *stationsCmd) Run(p *program, g *globalFlags) error {
+	client := c.client(g)
 	defer client.Close()
 	if c.JSON {
 		list, err := client.Stations(p.ctx)

@@ -19,8 +19,8 @@ type statusCmd struct {
 }
 
 // Run asks the running node how it is.
-func (c *statusCmd) Run(p *program) error {
-	client := daemon.NewClient(c.HTTP)
+func (c *statusCmd) Run(p *program, g *globalFlags) error {
+	client := c.client(g)
 	defer client.Close()
 	if c.JSON {
 		raw, err := client.Get(p.ctx, "/api/v1/status")
@@ -103,8 +103,8 @@ func place(st daemon.TunedStatus) string {
 type stopCmd struct{ clientFlags }
 
 // Run asks the running node to leave, and waits until it has gone.
-func (c *stopCmd) Run(p *program) error {
-	client := daemon.NewClient(c.HTTP)
+func (c *stopCmd) Run(p *program, g *globalFlags) error {
+	client := c.client(g)
 	defer client.Close()
 	return client.Stop(p.ctx)
 }

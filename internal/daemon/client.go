@@ -13,9 +13,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"streamer/internal/identity"
+	"streamer/internal/web"
 )
 
 const (
@@ -27,10 +29,14 @@ const (
 // ErrNoNode says that no node answers where a Client looked.
 var ErrNoNode = errors.New("no node answers")
 
-// A Client talks to the node that runs on this machine, over its HTTP address.
+// A Client talks to the node that runs on this machine, over its HTTP address. Its methods may be called from any goroutine.
 type Client struct {
-	base string
-	http *http.Client
+	base     string
+	password string
+	http     *http.Client
+
+	mu    sync.Mutex
+	token string // of the node, once something was changed
 }
 
 // NewClient makes a client of the node at HOST:PORT or at an http URL. Close it.
@@ -41,6 +47,9 @@ func NewClient(addr string) *Client {
 	}
 	return &Client{base: base, http: &http.Client{Transport: &http.Transport{}, Timeout: clientTime}}
 }
+
+// UsePassword sets what the node is shown from now on, as --http-password; call it before everything else. "" shows none.
+func (c *Client) UsePassword(password string) { c.password = password }
 
 // Close ends idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -116,13 +125,46 @@ func (c *Client) Stop(ctx context.Context) error {
 	}
 }
 
+// do asks, with the node's token when it changes something.
 func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	head := make(http.Header)
+	if method != http.MethodGet {
+		token, err := c.nodeToken(ctx)
+		if err != nil {
+			return nil, err
+		}
+		head.Set(web.TokenHeader, token)
+	}
+	return c.send(ctx, method, path, head, body)
+}
+
+// nodeToken gets the token as browsers do, out of the page: the file in a data directory may be that of another node.
+func (c *Client) nodeToken(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.token == "" {
+		page, err := c.send(ctx, http.MethodGet, "/", make(http.Header), nil)
+		if err != nil {
+			return "", err
+		}
+		if c.token, err = tokenIn(string(page)); err != nil {
+			return "", fmt.Errorf("the node at %s: %w", c.base, err)
+		}
+	}
+	return c.token, nil
+}
+
+func (c *Client) send(ctx context.Context, method, path string, head http.Header, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("the node's address %s: %w", c.base, err)
 	}
+	req.Header = head
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.password != "" {
+		req.SetBasicAuth("streamer", c.password)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

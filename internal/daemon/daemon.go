@@ -51,9 +51,12 @@ type Daemon struct {
 	player    *ingest.Player                   // the things to play; nil: none
 	sources   []net.Listener                   // of server
 	listener  net.Listener                     // nil: no HTTP
+	password  string                           // of listener; "": none is needed
 	stop      chan struct{}                    // closed when somebody asked to stop
 	stopOnce  sync.Once
 	closers   []func() error // what New opened, in order
+
+	passwordMade bool // password is one that nobody gave
 }
 
 // New checks the options, opens the data directory and binds every port. Call Run, or Close when it is not to run.
@@ -203,7 +206,7 @@ func (d *Daemon) openHTTP() error {
 	}
 	d.listener = l
 	d.closers = append(d.closers, closeOnce(l))
-	return nil
+	return d.openPassword()
 }
 
 // closeOnce closes c; that it is closed already is no error.
@@ -239,6 +242,9 @@ func (d *Daemon) Ready() Ready {
 	r := Ready{UDP: d.conn.Port()}
 	if d.listener != nil {
 		r.HTTP = "http://" + reachable(d.listener.Addr().String()) + "/"
+		if d.passwordMade {
+			r.Password = d.password
+		}
 	}
 	if len(d.sources) > 0 {
 		r.Source = reachable(d.sources[0].Addr().String())

@@ -36,7 +36,9 @@ func start(t *testing.T, opts daemon.Options) *running {
 	if opts.DataDir == "" {
 		opts.DataDir = filepath.Join(t.TempDir(), "data")
 	}
-	opts.HTTP = "127.0.0.1:0"
+	if opts.HTTP == "" {
+		opts.HTTP = "127.0.0.1:0"
+	}
 	if opts.UploadBPS == 0 {
 		opts.UploadBPS = node.UploadAuto
 	}

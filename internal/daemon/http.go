@@ -27,7 +27,14 @@ func (d *Daemon) startHTTP(doors *sync.WaitGroup, fail context.CancelCauseFunc) 
 	}
 	players := playback.NewHandler(playback.Config{Tuner: d, Log: d.log, Name: d.stationName})
 	b := &backend{d: d, players: players}
-	p := &pages{web: web.NewServer(web.Config{Backend: b, Listen: players, Log: d.log})}
+	p := &pages{web: web.NewServer(web.Config{Backend: b, Listen: players, Log: d.log, Password: d.password})}
+	dir, err := d.opts.dataDir()
+	if err == nil {
+		err = keepToken(dir, p.web.Token)
+	}
+	if err != nil {
+		d.log.Warn("programs find no token to change anything with", keyError, err)
+	}
 	p.server = p.web.HTTPServer()
 	doors.Go(func() {
 		if err := p.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {

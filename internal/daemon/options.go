@@ -19,14 +19,15 @@ const (
 
 // Options say what a daemon does. The zero value of a field means what its comment says.
 type Options struct {
-	DataDir   string            // keys and settings; "" DefaultDataDir
-	Port      int               // UDP; 0 any free one
-	HTTP      string            // HOST:PORT of the page and the API, port 0 any free one; "" none
-	UploadBPS int64             // hard cap in bit/s of IP packets; 0 gives nothing, -1 (node.UploadAuto) measures
-	Seeds     []string          // HOST:PORT of hosts to start from
-	Listen    []identity.Link   // stations to tune in for as long as the daemon runs
-	Relay     []identity.Link   // stations to help without listening
-	Broadcast *BroadcastOptions // a station of one's own; nil none
+	DataDir      string            // keys and settings; "" DefaultDataDir
+	Port         int               // UDP; 0 any free one
+	HTTP         string            // HOST:PORT of the page and the API, port 0 any free one; "" none
+	HTTPPassword string            // SECRET: whoever asks there shows it; "" none on loopback, else one that is made and kept
+	UploadBPS    int64             // hard cap in bit/s of IP packets; 0 gives nothing, -1 (node.UploadAuto) measures
+	Seeds        []string          // HOST:PORT of hosts to start from
+	Listen       []identity.Link   // stations to tune in for as long as the daemon runs
+	Relay        []identity.Link   // stations to help without listening
+	Broadcast    *BroadcastOptions // a station of one's own; nil none
 
 	LAN         bool // look for nodes on the local network, and be found
 	DHT         bool // ask the BitTorrent DHT when nobody else answers, and announce one's own station there
@@ -70,6 +71,8 @@ type Ready struct {
 	Source    string `json:"source,omitempty"`     // HOST:PORT
 	Link      string `json:"link,omitempty"`       // of one's own station
 	StationID string `json:"station_id,omitempty"` // likewise
+
+	Password string `json:"-"` // SECRET: of HTTP, when it was made; not in the file, which anybody may read
 }
 
 // dataDir is where keys and settings are.

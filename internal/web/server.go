@@ -4,19 +4,13 @@ package web
 
 import (
 	"context"
-	"embed"
-	"io/fs"
+	"crypto/rand"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"slices"
 	"strings"
 	"time"
 )
-
-//go:embed assets
-var assets embed.FS
 
 // Config is what a Server is made from.
 type Config struct {
@@ -24,19 +18,27 @@ type Config struct {
 	Listen  http.Handler // of /listen/
 	Log     *slog.Logger
 	Hosts   []string // names under which the node may be asked, beside localhost and IP addresses
+
+	Token    string // SECRET: who changes something shows it (TokenHeader); "": a new one is made
+	Password string // SECRET: who asks anything shows it; "": nobody has to
 }
 
 // A Server serves the pages. Close ends what would otherwise last for ever.
 type Server struct {
 	Config
 	mux    *http.ServeMux
+	assets map[string]*asset
 	origin *http.CrossOriginProtection
 	events *hub
 }
 
 // NewServer makes a Server. Close it when its HTTP server has been shut down.
 func NewServer(c Config) *Server {
+	if c.Token == "" {
+		c.Token = rand.Text()
+	}
 	s := &Server{Config: c, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection()}
+	s.assets = newAssets(s)
 	s.events = newHub(s.snapshotEvents)
 	for _, r := range s.routes() {
 		s.mux.Handle(strings.TrimSpace(r.method+" "+r.path), r.handler)
@@ -51,22 +53,9 @@ type route struct {
 }
 
 func (s *Server) routes() []route {
-	static, err := fs.Sub(assets, "assets")
-	if err != nil {
-		panic("web: " + err.Error()) // embedded: cannot fail
-	}
-	file := func(name, mime string) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", mime)
-			w.Header().Set("Cache-Control", "no-cache")
-			http.ServeFileFS(w, r, static, name)
-		})
-	}
 	return []route{
-		{"GET", "/{$}", file("page.html", "text/html; charset=utf-8")},
-		{"GET", "/assets/page.js", file("page.js", "text/javascript; charset=utf-8")},
-		{"GET", "/assets/page.css", file("page.css", "text/css; charset=utf-8")},
-		{"GET", "/assets/icon.svg", file("icon.svg", "image/svg+xml")},
+		{"GET", "/{$}", s.assets[pageFile]},
+		{"GET", "/assets/{name...}", http.HandlerFunc(s.serveAsset)},
 		{"", "/listen/", s.Listen},
 		{"GET", "/api/v1/status", http.HandlerFunc(s.serveStatus)},
 		{"GET", "/api/v1/stations", http.HandlerFunc(s.serveStations)},
@@ -76,7 +65,7 @@ func (s *Server) routes() []route {
 		{"POST", "/api/v1/measure", http.HandlerFunc(s.serveMeasure)},
 		{"POST", "/api/v1/stop", http.HandlerFunc(s.serveStop)},
 		{"GET", "/api/v1/events", http.HandlerFunc(s.serveEvents)},
-		{"GET", "/api/v1/openapi.json", file("openapi.json", "application/json")},
+		{"GET", "/api/v1/openapi.json", s.assets["openapi.json"]},
 		{"GET", "/netstatus", http.HandlerFunc(s.serveNetStatus)},
 		{"GET", "/netstatus.json", http.HandlerFunc(s.serveNetStatusJSON)},
 		{"GET", "/metrics", http.HandlerFunc(s.serveMetrics)},
@@ -112,47 +101,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
-		"connect-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Content-Security-Policy", policy)
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(answerTime)) // endless answers set their own; a recorder has none
-	switch {
-	case !s.hostAllowed(r.Host):
-		fail(w, http.StatusMisdirectedRequest, "this node does not answer under that name; use localhost, its IP address, "+
-			"or a name that it was told")
-	case s.origin.Check(r) != nil || foreignRead(r):
-		fail(w, http.StatusForbidden, "another web site may not use this node")
-	default:
-		if r.Body != nil && r.Body != http.NoBody {
-			_ = control.SetReadDeadline(time.Now().Add(answerTime))
-			r.Body = http.MaxBytesReader(w, r.Body, bodyBytesMax)
+	if no := s.refused(r); no != nil {
+		if no.code == http.StatusUnauthorized {
+			h.Set("WWW-Authenticate", `Basic realm="Streamer", charset="UTF-8"`)
 		}
-		s.mux.ServeHTTP(w, r)
+		fail(w, no.code, no.text)
+		return
 	}
-}
-
-// foreignRead reports whether a page of another site reads the API or the state of the network. It would not see the answer,
-// but that there is one, and it could keep event streams open.
-func foreignRead(r *http.Request) bool {
-	site := r.Header.Get("Sec-Fetch-Site")
-	return (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate" &&
-		(strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/netstatus"))
-}
-
-// hostAllowed reports whether a request was meant for this node. A site that has its own name point at 127.0.0.1 (DNS
-// rebinding) could otherwise act as our page; it cannot do so with an IP address.
-func (s *Server) hostAllowed(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
+	if r.Body != nil && r.Body != http.NoBody {
+		_ = control.SetReadDeadline(time.Now().Add(answerTime))
+		r.Body = http.MaxBytesReader(w, r.Body, bodyBytesMax)
 	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	return slices.ContainsFunc(s.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+	s.mux.ServeHTTP(w, r)
 }

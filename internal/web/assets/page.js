@@ -140,7 +140,9 @@ async function send(method, path, body) {
   const problem = byId("problem");
   problem.hidden = true;
   try {
-    const answer = await fetch(path, body ? {method, headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)} : {method});
+    const headers = {"X-Streamer-Token": document.querySelector('meta[name="streamer-token"]').content};
+    if (body) headers["Content-Type"] = "application/json";
+    const answer = await fetch(path, {method, headers, body: body && JSON.stringify(body)});
     if (answer.ok) return true;
     const {error} = await answer.json();
     text(problem, error);
