@@ -16,6 +16,8 @@ packages=(
 	gstreamer1.0-plugins-bad gstreamer1.0-libav
 	# shells that complete command lines
 	bash zsh fish
+	# a bus, for what NetworkManager says
+	dbus-daemon
 	# the lab: a router that maps ports
 	miniupnpd miniupnpd-nftables
 	# the lab: namespaces, firewalls, a display and a sound card that are not there
@@ -23,7 +25,7 @@ packages=(
 )
 # What to look for where there is no dpkg: a command of each package that has one.
 commands=(
-	cc ffmpeg liquidsoap ices2 ezstream darkice butt curl lame flac oggenc opusenc mpv mpg123 mplayer cvlc chromium
+	cc ffmpeg dbus-daemon liquidsoap ices2 ezstream darkice butt curl lame flac oggenc opusenc mpv mpg123 mplayer cvlc chromium
 	gst-launch-1.0 zsh fish ip nft conntrack pgrep miniupnpd Xvfb pulseaudio pactl
 )
 

@@ -49,6 +49,7 @@ github.com/BurntSushi/toml:     cmd/streamer sim
 github.com/alecthomas/kong:     cmd/streamer
 github.com/anacrolix/dht:       dht dht/swarm
 github.com/flynn/noise:         link
+github.com/godbus/dbus:         daemon
 github.com/huin/goupnp:         portmap
 golang.org/x/crypto:            wire link
 golang.org/x/net:               lan portmap
@@ -56,6 +57,7 @@ golang.org/x/sys:               udp portmap lab lab/lan lab/load lab/netlab lab/
 golang.org/x/term:              cmd/streamer
 golang.org/x/text:              ingest
 golang.org/x/time:              lan dht dht/swarm
+rsc.io/qr:                      web
 
 github.com/anacrolix/torrent:    TESTS
 github.com/rogpeppe/go-internal: TESTS

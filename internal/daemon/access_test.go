@@ -16,8 +16,8 @@ import (
 	"streamer/internal/web"
 )
 
-// status asks for a page and returns the code of the answer.
-func status(t *testing.T, method, url string, change func(*http.Request)) int {
+// ask asks for a page and returns the code of the answer.
+func ask(t *testing.T, method, url string, change func(*http.Request)) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
@@ -45,10 +45,10 @@ func TestControlToken(t *testing.T) {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
 	measure := r.ready.HTTP + "api/v1/measure"
-	if code := status(t, "POST", measure, func(*http.Request) {}); code != 403 {
+	if code := ask(t, "POST", measure, func(*http.Request) {}); code != 403 {
 		t.Errorf("without the token: %d", code)
 	}
-	if code := status(t, "POST", measure, func(q *http.Request) { q.Header.Set(web.TokenHeader, strings.TrimSpace(string(b))) }); code != 202 {
+	if code := ask(t, "POST", measure, func(q *http.Request) { q.Header.Set(web.TokenHeader, strings.TrimSpace(string(b))) }); code != 202 {
 		t.Errorf("with the token: %d", code)
 	}
 	if err := r.client(t).MeasureUpload(t.Context()); err != nil {
@@ -75,14 +75,14 @@ func TestPasswordBeyondLoopback(t *testing.T) {
 		t.Fatalf("kept is %q, told %q, %v", kept, r.ready.Password, err)
 	}
 	for _, path := range []string{"", "api/v1/status", "metrics", "assets/icon.svg", "listen/x.pls"} {
-		if code := status(t, "GET", r.ready.HTTP+path, func(*http.Request) {}); code != 401 {
+		if code := ask(t, "GET", r.ready.HTTP+path, func(*http.Request) {}); code != 401 {
 			t.Errorf("%q without the password: %d", path, code)
 		}
 	}
-	if code := status(t, "GET", r.ready.HTTP, func(q *http.Request) { q.SetBasicAuth("x", kept) }); code != 200 {
+	if code := ask(t, "GET", r.ready.HTTP, func(q *http.Request) { q.SetBasicAuth("x", kept) }); code != 200 {
 		t.Errorf("with the password: %d", code)
 	}
-	if code := status(t, "GET", r.ready.HTTP+"healthz", func(*http.Request) {}); code != 200 {
+	if code := ask(t, "GET", r.ready.HTTP+"healthz", func(*http.Request) {}); code != 200 {
 		t.Errorf("healthz: %d", code)
 	}
 	client := r.client(t)
@@ -119,7 +119,7 @@ func TestPasswordBeyondLoopback(t *testing.T) {
 	if again = start(t, opts); again.ready.Password != "" {
 		t.Errorf("a password that was given is told: %q", again.ready.Password)
 	}
-	if code := status(t, "GET", again.ready.HTTP, func(q *http.Request) { q.SetBasicAuth("x", opts.HTTPPassword) }); code != 200 {
+	if code := ask(t, "GET", again.ready.HTTP, func(q *http.Request) { q.SetBasicAuth("x", opts.HTTPPassword) }); code != 200 {
 		t.Errorf("with the password that was given: %d", code)
 	}
 }
@@ -162,4 +162,3 @@ func TestOnThisMachine(t *testing.T) {
 		}
 	}
 }
-

@@ -34,6 +34,8 @@ func (b *backend) Snapshot(ctx context.Context) (web.Snapshot, error) {
 		Players: web.Players(b.players.Stats()),
 		Socket:  b.d.socket(),
 		Portmap: b.d.ports.status(),
+
+		Settings: b.d.settings.show(),
 	}
 	var listed []gossip.StationInfo
 	err := b.d.loop.ask(ctx, func(n *node.Node, now mono.Time) {
@@ -43,6 +45,8 @@ func (b *backend) Snapshot(ctx context.Context) (web.Snapshot, error) {
 		return web.Snapshot{}, err
 	}
 	snap.HostsKnown, snap.HostsAlive = snap.Node.Gossip.Hosts, snap.Node.Gossip.Answering
+	snap.Given = b.d.given.count(givenBytes(&snap.Node), time.Now())
+	snap.Playing = b.d.stations.playing(snap.Node.Tuned)
 	snap.Stations = mergeStations(b.d.aboutStations(snap.Node.Tuned), listed, time.Now())
 	return snap, nil
 }
@@ -64,6 +68,11 @@ func (b *backend) Tune(ctx context.Context, l identity.Link, role node.Role) err
 // Untune implements web.Backend.
 func (b *backend) Untune(ctx context.Context, id identity.StationID) (bool, error) {
 	return b.d.stations.unpin(ctx, id)
+}
+
+// ChangeSettings implements web.Backend.
+func (b *backend) ChangeSettings(ctx context.Context, c web.SettingsChange) error {
+	return b.d.settings.change(ctx, b.d.loop, c)
 }
 
 // MeasureUpload implements web.Backend.

@@ -40,7 +40,13 @@ type Status struct {
 			AtLeast bool   `json:"at_least"`
 		} `json:"test"`
 	} `json:"upload"`
-	Hosts struct {
+	Given struct {
+		SessionBytes uint64 `json:"session_bytes"`
+		TodayBytes   uint64 `json:"today_bytes"`
+		TotalBytes   uint64 `json:"total_bytes"`
+	} `json:"given"`
+	FirstStart bool `json:"first_start"`
+	Hosts      struct {
 		Known     int `json:"known"`
 		Answering int `json:"answering"`
 	} `json:"hosts"`
@@ -80,6 +86,10 @@ type TunedStatus struct {
 		WireIn    uint64 `json:"wire_in"`
 		WireOut   uint64 `json:"wire_out"`
 	} `json:"bytes"`
+	Timeline *struct {
+		FromMS int64 `json:"from_ms"`
+		LiveMS int64 `json:"live_ms"`
+	} `json:"timeline"`
 	Parents  []ParentStatus `json:"parents"`
 	Children []ChildStatus  `json:"children"`
 	Position struct {

@@ -45,6 +45,8 @@ type Daemon struct {
 	discovery *discovery
 	ports     *portMapping
 	uploads   *uploads
+	settings  *settings
+	given     *given
 	own       *broadcast                       // nil: no station of one's own
 	entries   atomic.Pointer[[]netip.AddrPort] // where people elsewhere begin to reach this node; nil: not known yet
 	server    *ingest.Server                   // the source port; nil: none
@@ -115,7 +117,10 @@ func (d *Daemon) openNode() error {
 			return err
 		}
 	}
-	cfg := seeds.Config(d.opts.UploadBPS)
+	if d.settings, err = newSettings(&d.opts, d.log); err != nil {
+		return err
+	}
+	cfg := seeds.Config(d.settings.applied)
 	d.self = cfg.Key.Public()
 	cfg.Reach.Carries = !d.opts.NoCarry || d.opts.Record != ""
 	if d.opts.NoGossip && d.opts.Record == "" {
@@ -126,7 +131,7 @@ func (d *Daemon) openNode() error {
 	if d.opts.Record == "" {
 		cfg.Secrets = rand.Reader
 	} else {
-		if rec, err = NewRecorder(d.opts.Record, seeds, d.opts.UploadBPS, now); err != nil {
+		if rec, err = NewRecorder(d.opts.Record, seeds, d.settings.applied, now); err != nil {
 			return err
 		}
 		d.closers = append(d.closers, rec.Close)
@@ -140,6 +145,7 @@ func (d *Daemon) openNode() error {
 	d.discovery = newDiscovery(d.loop, &d.opts, uint16(conn.Port()), d.log)
 	d.ports = newPortMapping(d.loop, &d.opts, uint16(conn.Port()), d.log)
 	d.uploads = newUploads(d.loop, &d.opts, d.log)
+	d.given = newGiven(d.loop, &d.opts, d.log)
 	d.loop.notice = d.stations.notice
 	return nil
 }

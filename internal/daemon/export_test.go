@@ -16,6 +16,7 @@ import (
 	"streamer/internal/mono"
 	"streamer/internal/node"
 	"streamer/internal/udp"
+	"streamer/internal/web"
 )
 
 // A Sender is the loop's sender, for tests of it alone.
@@ -187,4 +188,24 @@ func ReadUploads(path string, network netip.Prefix) (bps int64, networks int, er
 		}
 	}
 	return bps, len(list), err
+}
+
+// Given is tested alone.
+type Given struct{ *given }
+
+// NewGiven reads the file of a data directory.
+func NewGiven(dir string) *Given {
+	return &Given{newGiven(nil, &Options{DataDir: dir}, slog.New(slog.DiscardHandler))}
+}
+
+// Count is the daemon's.
+func (g *Given) Count(session uint64, now time.Time) web.Given { return g.count(session, now) }
+
+// Save is the daemon's.
+func (g *Given) Save() { g.save() }
+
+// ParseSettings returns the upload that a file says.
+func ParseSettings(b []byte) (*int64, error) {
+	kept, err := parseSettings(b)
+	return kept.UploadBPS, err
 }

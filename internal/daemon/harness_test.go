@@ -26,6 +26,7 @@ const patience = 20 * time.Second
 type running struct {
 	*daemon.Daemon
 	ready daemon.Ready
+	dir   string     // of data
 	stop  func()     // and wait; may be called more than once
 	ended chan error // what Run returned
 }
@@ -56,7 +57,7 @@ func start(t *testing.T, opts daemon.Options) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	r := &running{Daemon: d, ended: ended}
+	r := &running{Daemon: d, dir: opts.DataDir, ended: ended}
 	stopped := false
 	r.stop = func() {
 		if stopped {

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"streamer/internal/identity"
+	"streamer/internal/node"
 	"streamer/internal/playback"
 	"streamer/internal/web"
 )
@@ -61,4 +62,25 @@ func (d *Daemon) stationName(id identity.StationID) string {
 		return ""
 	}
 	return st.channel.Info().Name
+}
+
+// playing is what players can get of each of the stations that the node carries.
+func (s *stations) playing(carried []node.StationStatus) []web.Playing {
+	list := make([]web.Playing, len(carried))
+	for i := range carried {
+		s.mu.Lock()
+		st := s.byID[carried[i].ID]
+		s.mu.Unlock()
+		if st == nil {
+			continue
+		}
+		p := &list[i]
+		var line playback.Timeline
+		line, p.Held = st.channel.Timeline()
+		p.From, p.Live = line.From, line.Live
+		for _, t := range st.channel.Titles() {
+			p.Titles = append(p.Titles, web.Title(t))
+		}
+	}
+	return list
 }

@@ -12,6 +12,7 @@ const (
 	keyFormat   = "format"
 	keyHosts    = "hosts"
 	keyHTTP     = "http"
+	keyMetered  = "metered"
 	keyNode     = "node"
 	keyPort     = "port"
 	keyProtocol = "protocol"

@@ -47,6 +47,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	doors.Go(func() { d.stations.run(ctx) })
 	doors.Go(func() { d.discovery.run(ctx) })
 	doors.Go(func() { d.uploads.run(ctx) })
+	doors.Go(func() { d.given.run(ctx) })
+	doors.Go(func() { d.settings.run(ctx, d.loop) })
 	if d.opts.DHT {
 		doors.Go(func() { d.newMainline().run(ctx) })
 	}

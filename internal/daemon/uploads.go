@@ -138,8 +138,8 @@ func (u *uploads) look(ctx context.Context) {
 		}
 		return
 	}
-	if s.Upload.MeasuredBPS == 0 {
-		return
+	if s.Upload.MeasuredBPS == 0 || s.Upload.BudgetBPS != node.UploadAuto {
+		return // below a cap nobody learns what the line carries
 	}
 	if i >= 0 {
 		u.list = slices.Delete(u.list, i, i+1)

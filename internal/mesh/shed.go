@@ -28,6 +28,13 @@ func (s *Station) Shed(bps int64, out *Output) (freed int64) {
 	return freed
 }
 
+// Dismiss ends the subscriptions of all children.
+func (s *Station) Dismiss(out *Output) {
+	for _, p := range slices.Clone(s.children) {
+		s.leave(p, 0, out)
+	}
+}
+
 // NearTaken is what children on the LAN have taken of the upload, in bit/s.
 func (s *Station) NearTaken() (bps int64) {
 	for _, p := range s.children {

@@ -115,7 +115,7 @@ type MappedCommand struct {
 // WallClockCommand tells the node what time people have: UnixMilli at the moment of the call.
 type WallClockCommand struct{ UnixMilli int64 }
 
-// UploadCommand changes Config.UploadBPS.
+// UploadCommand changes Config.UploadBPS. With 0 it ends what others had subscribed, politely; below what they take, the line does.
 type UploadCommand struct{ BPS int64 }
 
 // LearnedUploadCommand says that the node is in a network now of which it is known that it carried BPS upwards, or with 0 in another one

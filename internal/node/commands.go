@@ -59,6 +59,9 @@ func (n *Node) HandleCommand(now mono.Time, c Command, out *Output) {
 	case UploadCommand:
 		n.cfg.UploadBPS = c.BPS
 		n.up.setCap(now, c.BPS)
+		if c.BPS == 0 {
+			n.dismiss(now, out)
+		}
 	case LearnedUploadCommand:
 		n.up.learned(now, c.BPS)
 	case MeasureUploadCommand:

@@ -82,3 +82,11 @@ func (n *Node) shed(now mono.Time, out *Output) {
 		n.drain(now, st, out)
 	}
 }
+
+// dismiss ends all subscriptions, those of the LAN too: nothing is given any more, and who is told so finds others at once.
+func (n *Node) dismiss(now mono.Time, out *Output) {
+	for _, st := range n.stations {
+		st.Dismiss(&n.mesh)
+		n.drain(now, st, out)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"streamer/internal/identity"
 	"streamer/internal/mono"
 	"streamer/internal/node"
+	"streamer/internal/wire"
 )
 
 // An upLine is one direction of a line: what leaves the node under test goes through it.
@@ -182,5 +183,38 @@ func TestUploadIsMeasured(t *testing.T) {
 				t.Errorf("once it had settled, %d of %d packets were dropped and the line was hurt for %v", dropped, packets, hurt)
 			}
 		})
+	}
+}
+
+// Who is told to give nothing while it feeds others tells them at once, those on its LAN too; they hear nothing of it, since others
+// feed them. When it may give again, it does.
+func TestNothingIsGivenFromNowOn(t *testing.T) {
+	h := newHome(t, 2, 2_000_000, 0)
+	h.beacons()
+	for _, n := range h.listeners {
+		h.tune(n)
+		h.play(5 * time.Second)
+	}
+	children := func(n *wireNode) int { return len(n.Status(h.now).Tuned[0].Children) }
+	giver, taker := h.listeners[0], h.listeners[1]
+	if children(giver) == 0 {
+		t.Fatal("the giver feeds nobody")
+	}
+	h.command(giver, node.UploadCommand{BPS: 0})
+	if children(giver) != 0 {
+		t.Errorf("%d children after the command", children(giver))
+	}
+	before := giver.Status(h.now).Counters.Links.Out[wire.KindChunk].Bytes
+	h.play(10 * time.Second)
+	if more := giver.Status(h.now).Counters.Links.Out[wire.KindChunk].Bytes - before; more > 0 || children(giver) != 0 {
+		t.Errorf("%d bytes of chunks to %d children after the command", more, children(giver))
+	}
+	if s := taker.Status(h.now).Tuned[0]; s.Chunks.Missing > 0 || len(s.Parents) == 0 {
+		t.Errorf("who was dismissed has %d parents and misses %d chunks", len(s.Parents), s.Chunks.Missing)
+	}
+	h.command(giver, node.UploadCommand{BPS: 2_000_000})
+	h.play(40 * time.Second)
+	if children(giver) == 0 {
+		t.Error("nobody is fed after the command was taken back")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"streamer/internal/codec"
 )
 
-// A Channel is the last minute of one station, as items in stream order.
+// A Channel is the last minutes of one station, as items in stream order.
 type Channel struct {
 	name string
 
@@ -21,8 +21,10 @@ type Channel struct {
 	first   uint64 // number of items[0]; numbers count on for ever
 	bytes   int    // of items
 	length  time.Duration
-	before  state // what holds before items[0]
-	now     state // what holds after the last item
+	passed  time.Duration // of all that was dropped before items[0]
+	before  state         // what holds before items[0]
+	titles  []Title       // TitlesMax at most
+	now     state         // what holds after the last item
 	closed  bool
 	epoch   uint32
 	gaps    uint64 // chunks reported missing
@@ -37,7 +39,7 @@ type state struct {
 // itemEnd is the end that the broadcaster signed; the other kinds are codec's.
 const itemEnd codec.ItemKind = 255
 
-// An item is a codec.Item made small: a minute holds thousands.
+// An item is a codec.Item made small: ten minutes hold tens of thousands.
 type item struct {
 	kind     codec.ItemKind
 	samples  int32
@@ -151,6 +153,7 @@ func (c *Channel) drain() {
 			c.addFrame(it.Frame)
 		case codec.ItemEvent:
 			if it.Event != c.now.event {
+				c.noteTitle(it.Event)
 				c.add(item{kind: codec.ItemEvent, event: &it.Event})
 			}
 		case codec.ItemGap:
@@ -182,6 +185,7 @@ func (c *Channel) add(it item) {
 		c.before.apply(old)
 		c.bytes -= len(old.data)
 		c.length -= old.duration
+		c.passed += old.duration
 		c.items[0] = item{}
 		c.items = c.items[1:]
 		c.first++
@@ -225,12 +229,8 @@ func (c *Channel) start() (number uint64, s state, ok bool) {
 	s = c.before
 	for i, it := range c.items {
 		s.apply(it)
-		if i >= from && it.kind == codec.ItemFrame && s.header != nil && s.header.Equal(*c.now.header) &&
-			s.header.JoinsAt(codec.Frame{Data: it.data, Samples: int(it.samples)}) {
-			if s.event == (codec.Event{}) {
-				s.event = c.nextEvent(i) // a late joiner learns the title within seconds; it is most likely this one
-			}
-			return c.first + uint64(i), s, true
+		if i >= from && c.joins(i, s) && s.header.Equal(*c.now.header) {
+			return c.first + uint64(i), s.titled(c, i), true
 		}
 	}
 	return 0, state{}, false

@@ -7,6 +7,7 @@ var (
 	ValidHost   = validHost
 	WantsTitles = wantsTitles
 	SplitWords  = splitWords
+	WantedPlace = wantedPlace
 )
 
 // Interleave gives every title to a titler in turn, each before a part of audio.

@@ -21,7 +21,9 @@ var (
 // A feed is one player's way through a Channel. Its goroutine owns it.
 type feed struct {
 	channel *Channel
-	next    uint64 // number of the item that comes next
+	place   time.Duration // on the timeline, where it began
+	next    uint64        // number of the item that comes next
+	passed  time.Duration // of audio that it gave
 	taken   []item
 	mux     codec.Muxer // nil before begin
 	header  codec.Header
@@ -38,17 +40,24 @@ type delivery struct {
 }
 
 // openFeed waits for a frame to begin with. The error is ctx's, or errClosed. Call begin before run.
-func openFeed(ctx context.Context, c *Channel) (*feed, error) {
+func openFeed(ctx context.Context, c *Channel) (*feed, error) { return openFeedAt(ctx, c, fromLive) }
+
+// openFeedAt is openFeed for a place of the timeline.
+func openFeedAt(ctx context.Context, c *Channel, from time.Duration) (*feed, error) {
 	for {
 		c.mu.Lock()
-		number, s, ok := c.start()
+		number, s, ok := c.place(from)
+		at := time.Duration(0)
+		if ok {
+			at = c.at(number)
+		}
 		changed, closed := c.changed, c.closed
 		c.mu.Unlock()
 		switch {
 		case closed:
 			return nil, errClosed
 		case ok:
-			return &feed{channel: c, next: number, header: *s.header, event: s.event}, nil
+			return &feed{channel: c, place: at, next: number, header: *s.header, event: s.event}, nil
 		}
 		select {
 		case <-changed:
@@ -98,7 +107,11 @@ func (f *feed) run(ctx context.Context, d delivery) error {
 			return err
 		}
 		if changed == nil {
-			continue // there is more at once
+			// There is more at once.
+			if err := pause(ctx, f.passed-leadMax-time.Since(began)); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := f.wait(ctx, changed, d.grace); err != nil {
 			if errors.Is(err, errEnded) {
@@ -176,6 +189,7 @@ func (f *feed) take() (<-chan struct{}, error) {
 func (f *feed) append(dst []byte, it item) ([]byte, error) {
 	switch it.kind {
 	case codec.ItemFrame:
+		f.passed += it.duration
 		return f.mux.Frame(dst, codec.Frame{Data: it.data, Samples: int(it.samples)}), nil
 	case codec.ItemGap:
 		return f.mux.Gap(dst), nil

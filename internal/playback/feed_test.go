@@ -163,7 +163,7 @@ func TestSlowCopyEndsWithTheStation(t *testing.T) {
 			done := make(chan error)
 			go func() { done <- playback.CopyTo(t.Context(), c, w, grace) }()
 			synctest.Wait()
-			for epoch := range uint32(5) {
+			for epoch := range uint32(40) { // more than the ring holds
 				c.Begin(2 + epoch)
 				feed(c, s.chunks)
 			}
@@ -302,10 +302,10 @@ func TestCopyToSkips(t *testing.T) {
 	s := newShow(t, r, 20, 48000)
 	synctest.Test(t, func(t *testing.T) {
 		c := playback.NewChannel("x")
-		w := &stalling{stall: 5 * time.Minute}
+		w := &stalling{stall: playback.RingDuration + 4*time.Minute}
 		done := make(chan error)
 		go func() { done <- playback.CopyTo(t.Context(), c, w, playback.EndGrace) }()
-		for epoch := range uint32(12) {
+		for epoch := range uint32(45) {
 			c.Begin(epoch)
 			live(c, s.chunks)
 		}
@@ -378,7 +378,7 @@ func TestRing(t *testing.T) {
 	if i := c.Info(); i.OnAir || i.Name != "as linked" {
 		t.Errorf("before anything: %+v", i)
 	}
-	for epoch := range uint32(5) {
+	for epoch := range uint32(40) {
 		c.Begin(epoch)
 		feed(c, s.chunks)
 	}
@@ -386,7 +386,7 @@ func TestRing(t *testing.T) {
 	if i.Held < playback.RingDuration-time.Second || i.Held > playback.RingDuration+time.Second {
 		t.Errorf("holds %v", i.Held)
 	}
-	if !i.OnAir || i.Epoch != 4 || i.Header.Codec() != "mp3" || i.BitrateBPS != 128000 {
+	if !i.OnAir || i.Epoch != 39 || i.Header.Codec() != "mp3" || i.BitrateBPS != 128000 {
 		t.Errorf("got %+v", i)
 	}
 	c.End()

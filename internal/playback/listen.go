@@ -114,6 +114,11 @@ func (h *Handler) serveAudio(w http.ResponseWriter, r *http.Request, id identity
 		return
 	}
 	defer h.players.Add(-1)
+	from, err := wantedPlace(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	channel, release, err := h.Tuner.Tune(r.Context(), id)
 	if err != nil {
 		w.Header().Set("Retry-After", "10")
@@ -124,7 +129,7 @@ func (h *Handler) serveAudio(w http.ResponseWriter, r *http.Request, id identity
 
 	asked := time.Now()
 	ctx, cancel := context.WithTimeout(r.Context(), h.StartWait)
-	f, err := openFeed(ctx, channel)
+	f, err := openFeedAt(ctx, channel, from)
 	cancel()
 	// The server around may have set a deadline for short answers, which is over; one without deadlines needs none.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.StallMax))
@@ -206,6 +211,7 @@ func writeHead(head http.Header, f *feed, info Info) {
 	head.Set("Connection", "close")
 	head.Set("Transfer-Encoding", "identity") // understood by net/http: not chunked
 	head.Set("Cache-Control", "no-cache, no-store")
+	head.Set("X-Position-Ms", strconv.FormatInt(f.place.Milliseconds(), 10))
 	head.Set("Pragma", "no-cache")
 	head.Set("Expires", "Mon, 26 Jul 1997 05:00:00 GMT")
 	set := func(name, value string) {

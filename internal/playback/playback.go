@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Package playback gives the audio of tuned stations to players: over local HTTP with ICY titles and playlists, to a file
-// or pipe, and to a player program that it starts. A Channel holds the last minute of one station; every player walks
+// or pipe, and to a player program that it starts. A Channel holds the last minutes of one station; every player walks
 // through it at its own pace, with its own muxer.
 //
 // It refuses to decode, to convert and to wait for anybody: a player that stops reading is dropped alone. The daemon owns
@@ -19,11 +19,11 @@ import (
 
 // What a Channel holds and how players begin.
 const (
-	RingDuration  = 60 * time.Second // of audio kept, as far as RingBytesMax lets it
-	RingBytesMax  = 16 << 20
-	ringItemsMax  = 1 << 16         // frames of 2.5 ms fill a minute with 24,000
-	StartBehind   = 8 * time.Second // a player begins this far behind the newest frame, or with all there is
-	batchBytesMax = 64 << 10        // audio taken from a Channel at once; one frame may exceed it
+	RingDuration  = 10 * time.Minute // of audio kept, as far as RingBytesMax lets it: listeners pause and go back
+	RingBytesMax  = 16 << 20         // ten minutes at 220 kbit/s
+	ringItemsMax  = 1 << 16          // ten minutes in frames of 10 ms; frames of 2.5 ms fill them with a quarter
+	StartBehind   = 8 * time.Second  // a player begins this far behind the newest frame, or with all there is
+	batchBytesMax = 64 << 10         // audio taken from a Channel at once; one frame may exceed it
 	batchEvery    = 250 * time.Millisecond
 	batchAfter    = 2 * time.Second // a young player gets everything at once, later ones a few writes a second
 )
@@ -44,7 +44,7 @@ const (
 const PlayersMax = 256
 
 // ErrBehind says that a reader was slower than the stream: what it wanted next is no longer held.
-var ErrBehind = errors.New("fell out of the last minute of audio")
+var ErrBehind = errors.New("fell out of the audio that is held")
 
 // A Tuner tunes the local node in. The daemon is one.
 type Tuner interface {

@@ -51,7 +51,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) serveStations(w http.ResponseWriter, r *http.Request) {
 	if snap, ok := s.snapshot(w, r); ok {
-		answer(w, http.StatusOK, newStations(snap))
+		answer(w, http.StatusOK, newStations(snap.Stations))
 	}
 }
 
@@ -64,12 +64,19 @@ func (s *Server) serveStation(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if st, ok := findStation(w, snap, id); ok {
+		answer(w, http.StatusOK, newStation(st))
+	}
+}
+
+// findStation looks a station up, and answers itself when it is not known.
+func findStation(w http.ResponseWriter, snap Snapshot, id identity.StationID) (st Station, ok bool) {
 	i := slices.IndexFunc(snap.Stations, func(st Station) bool { return st.ID == id })
 	if i < 0 {
 		fail(w, http.StatusNotFound, "this node knows no such station")
-		return
+		return Station{}, false
 	}
-	answer(w, http.StatusOK, newStation(snap.Stations[i]))
+	return snap.Stations[i], true
 }
 
 func stationID(w http.ResponseWriter, r *http.Request) (identity.StationID, bool) {

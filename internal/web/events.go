@@ -3,40 +3,22 @@
 package web
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
 )
 
-// An event is one server-sent event, ready to be written.
-type event []byte
-
-// newEvent makes an event of JSON, which has no line breaks.
-func newEvent(name string, v any) (event, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	var e bytes.Buffer
-	e.WriteString("event: " + name + "\ndata: ")
-	e.Write(b)
-	e.WriteString("\n\n")
-	return e.Bytes(), nil
-}
-
 // A hub looks at the node while somebody is subscribed, and tells the subscribers what changed. One that does not take its
 // events is dropped, in the middle of one if need be: browsers come back by themselves, and get everything anew.
 type hub struct {
-	look func(context.Context) ([]event, error)
+	look func(context.Context) (*view, error)
 	poked,
 	closed chan struct{}
 
 	mu     sync.Mutex
 	subs   map[*subscriber]struct{}
-	last   []event // of the latest look
+	last   *view // of the latest look; nil: none yet
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 	isShut bool
@@ -45,10 +27,11 @@ type hub struct {
 // A subscriber is one open event stream.
 type subscriber struct {
 	events chan event
+	begun  bool                  // it was told all there is; from then on, changes
 	limit  func(time.Time) error // ends the write that is under way, or the next one, at that time
 }
 
-func newHub(look func(context.Context) ([]event, error)) *hub {
+func newHub(look func(context.Context) (*view, error)) *hub {
 	return &hub{
 		look: look, poked: make(chan struct{}, 1), closed: make(chan struct{}), subs: make(map[*subscriber]struct{}),
 	}
@@ -62,8 +45,9 @@ func (h *hub) subscribe(limit func(time.Time) error) *subscriber {
 		return nil
 	}
 	sub := &subscriber{events: make(chan event, eventsQueued), limit: limit}
-	for _, e := range h.last {
-		sub.events <- e
+	if h.last != nil {
+		sub.events <- h.last.everything()
+		sub.begun = true
 	}
 	h.subs[sub] = struct{}{}
 	if len(h.subs) == 1 {
@@ -129,10 +113,10 @@ func (h *hub) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		asking, cancel := context.WithTimeout(ctx, backendTime)
-		events, err := h.look(asking)
+		now, err := h.look(asking)
 		cancel()
 		if err == nil {
-			h.tell(ctx, events)
+			h.tell(ctx, now)
 		}
 		select {
 		case <-ctx.Done():
@@ -150,44 +134,31 @@ func (h *hub) run(ctx context.Context) {
 	}
 }
 
-// tell gives the events that changed to everybody, and drops whom they cannot be queued for: it would take the queued ones
-// for as long as it likes, an answerTime each. ctx tells a hub that was left and subscribed to again.
-func (h *hub) tell(ctx context.Context, events []event) {
+// tell gives what changed to everybody, and everything to those who are new, and drops whom it cannot be queued for: they would
+// take what is queued for as long as they like, an answerTime each. ctx tells a hub that was left and subscribed to again.
+func (h *hub) tell(ctx context.Context, now *view) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || len(h.subs) == 0 {
 		return
 	}
-	for i, e := range events {
-		if i < len(h.last) && bytes.Equal(h.last[i], e) {
+	changes := now.since(h.last)
+	h.last = now
+	for sub := range h.subs {
+		e := changes
+		if !sub.begun {
+			e, sub.begun = now.everything(), true
+		}
+		if len(e) == 0 {
 			continue
 		}
-		for sub := range h.subs {
-			select {
-			case sub.events <- e:
-			default:
-				h.remove(sub)
-				_ = sub.limit(time.Now()) // it is in a write, or about to begin one; the connection ends with it
-			}
+		select {
+		case sub.events <- e:
+		default:
+			h.remove(sub)
+			_ = sub.limit(time.Now()) // it is in a write, or about to begin one; the connection ends with it
 		}
 	}
-	if len(h.subs) > 0 {
-		h.last = events
-	}
-}
-
-// snapshotEvents is what events show: the answers of /api/v1/status and /api/v1/stations.
-func (s *Server) snapshotEvents(ctx context.Context) ([]event, error) {
-	snap, err := s.Backend.Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	status, err := newEvent("status", newStatus(snap))
-	if err != nil {
-		return nil, err
-	}
-	stations, err := newEvent("stations", newStations(snap))
-	return []event{status, stations}, err
 }
 
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {

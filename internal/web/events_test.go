@@ -18,6 +18,16 @@ import (
 	"streamer/internal/web"
 )
 
+// first reads what a new subscriber gets.
+func first(t *testing.T, r *bufio.Reader) {
+	t.Helper()
+	for _, want := range []string{"status", "stations", "settings", "titles"} {
+		if name, _ := next(t, r); name != want {
+			t.Fatalf("got %s, want %s", name, want)
+		}
+	}
+}
+
 // next reads one event.
 func next(t *testing.T, r *bufio.Reader) (name, data string) {
 	t.Helper()
@@ -45,11 +55,14 @@ func TestEvents(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	r := bufio.NewReader(a.body)
-	for _, path := range []string{"status", "stations"} {
+	for _, path := range []string{"status", "stations", "settings"} {
 		name, data := next(t, r)
 		if want := strings.TrimSpace(text(t, s.ask(t, "GET", "/api/v1/"+path, ""))); name != path || data != want {
 			t.Errorf("got %s %s, want %s %s", name, data, path, want)
 		}
+	}
+	if name, data := next(t, r); name != "titles" || !strings.HasPrefix(data, `{"id":"`+stationID.String()+`","titles":[{"at_ms":0,`) {
+		t.Errorf("got %s %s", name, data)
 	}
 	began := time.Now()
 	s.backend.set(func(snap *web.Snapshot) {
@@ -60,8 +73,9 @@ func TestEvents(t *testing.T) {
 	if name, data := next(t, r); name != "status" || !strings.Contains(data, `"title":"next"`) {
 		t.Errorf("got %s %s", name, data)
 	}
-	if name, _ := next(t, r); name != "stations" {
-		t.Errorf("got %s", name)
+	want := `{"changed":[` + strings.TrimSpace(text(t, s.ask(t, "GET", "/api/v1/stations/"+stationID.String(), ""))) + `],"gone":[]}`
+	if name, data := next(t, r); name != "stations_changed" || data != want {
+		t.Errorf("got %s %s, want %s", name, data, want)
 	}
 	t.Logf("news after %v", time.Since(began))
 	s.server.Close()
@@ -185,8 +199,7 @@ func TestSlowSubscriberIsDropped(t *testing.T) {
 		q := newQuiet(t)
 		slow := q.subscribe(t)
 		_, fast := q.subscribe(t).read(t)
-		next(t, fast)
-		next(t, fast)
+		first(t, fast)
 		for news := 1; ; news++ {
 			title := strings.Repeat("news", news)
 			q.backend.set(func(snap *web.Snapshot) {
@@ -200,7 +213,7 @@ func TestSlowSubscriberIsDropped(t *testing.T) {
 				}
 			}
 			synctest.Wait()
-			full := 2+2*news > web.EventsQueued // what both got at first, and the news
+			full := 1+news > web.EventsQueued // what both got at first, and the news
 			select {
 			case <-slow.dropped:
 				if !full {
@@ -238,8 +251,7 @@ func TestCloseEndsEvents(t *testing.T) {
 		q := newQuiet(t)
 		stuck := q.subscribe(t)
 		_, fast := q.subscribe(t).read(t)
-		next(t, fast)
-		next(t, fast)
+		first(t, fast)
 		polite := make(chan error, 1)
 		go func() {
 			_, err := io.ReadAll(fast)
@@ -264,8 +276,7 @@ func TestEventsAreKeptAlive(t *testing.T) {
 		q := newQuiet(t)
 		began := time.Now()
 		_, fast := q.subscribe(t).read(t)
-		next(t, fast)
-		next(t, fast)
+		first(t, fast)
 		for n := 1; n <= 3; n++ {
 			line, err := fast.ReadString('\n')
 			if at := time.Since(began); err != nil || line != ": alive\n" || at != time.Duration(n)*web.EventsKeepalive {

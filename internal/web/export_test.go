@@ -2,6 +2,8 @@
 
 package web
 
+import "time"
+
 // Limits of event streams.
 const (
 	EventsQueued    = eventsQueued
@@ -13,6 +15,9 @@ const (
 // TuneRequest is the body of POST /api/v1/tune.
 type TuneRequest = tuneRequest
 
+// SettingsRequest is the body of PATCH /api/v1/settings.
+type SettingsRequest = settingsRequest
+
 // Routes lists "METHOD PATH" of all routes.
 func (s *Server) Routes() []string {
 	var list []string
@@ -21,3 +26,15 @@ func (s *Server) Routes() []string {
 	}
 	return list
 }
+
+// A View is what event streams show at one moment.
+type View = view
+
+// NewView shows a node.
+func NewView(s Snapshot) *View { return newView(s, time.Now()) }
+
+// Everything is what a new subscriber gets.
+func (v *View) Everything() []byte { return v.everything() }
+
+// Since is what one gets who was told before.
+func (v *View) Since(before *View) []byte { return v.since(before) }

@@ -3,6 +3,7 @@
 package web_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"streamer/internal/identity"
 	"streamer/internal/web"
 )
 
@@ -111,6 +113,7 @@ func TestDescriptionOfAnswers(t *testing.T) {
 		"Station":       {"GET", "/api/v1/stations/" + stationID.String(), ""},
 		"TuneAnswer":    {"POST", "/api/v1/tune", `{"station":"` + stationID.String() + `"}`},
 		"MeasureAnswer": {"POST", "/api/v1/measure", ""},
+		"Settings":      {"PATCH", "/api/v1/settings", `{"upload_bps":64000}`},
 		"StopAnswer":    {"POST", "/api/v1/stop", ""},
 		"NetStatus":     {"GET", "/netstatus.json", ""},
 		"Health":        {"GET", "/healthz", ""},
@@ -123,19 +126,52 @@ func TestDescriptionOfAnswers(t *testing.T) {
 		}
 	}
 	for _, used := range []string{"NAT", "Portmap", "PortmapState", "Upload", "UploadTest", "Hosts", "Tuned", "Chunks", "Bytes", "Parent", "Child",
-		"Position", "ClassPlace", "TuneRequest"} {
+		"Position", "ClassPlace", "TuneRequest", "Given", "Timeline", "SettingsRequest", "Title", "Titles", "StationsChanged"} {
 		answers[used] = answers["Status"]
 	}
 	if got, want := keys(api.Components.Schemas), keys(answers); !slices.Equal(got, want) {
 		t.Errorf("described are %v, checked %v", got, want)
 	}
-	var fields []string
-	for f := range reflect.TypeFor[web.TuneRequest]().Fields() {
-		fields = append(fields, f.Tag.Get("json"))
+	for name, body := range map[string]reflect.Type{
+		"TuneRequest": reflect.TypeFor[web.TuneRequest](), "SettingsRequest": reflect.TypeFor[web.SettingsRequest](),
+	} {
+		var fields []string
+		for f := range body.Fields() {
+			fields = append(fields, f.Tag.Get("json"))
+		}
+		slices.Sort(fields)
+		if got := keys(api.Components.Schemas[name].Properties); !slices.Equal(got, fields) {
+			t.Errorf("%s: described are %v, read are %v", name, got, fields)
+		}
 	}
-	slices.Sort(fields)
-	if got := keys(api.Components.Schemas["TuneRequest"].Properties); !slices.Equal(got, fields) {
-		t.Errorf("TuneRequest: described are %v, read are %v", got, fields)
+}
+
+// Every event has exactly the fields that are described.
+func TestDescriptionOfEvents(t *testing.T) {
+	s := newSite(t)
+	api := description(t, s)
+	r := bufio.NewReader(s.ask(t, "GET", "/api/v1/events", "").body)
+	schemas := map[string]schema{
+		"status": {Ref: "#/components/schemas/Status"}, "settings": {Ref: "#/components/schemas/Settings"},
+		"titles": {Ref: "#/components/schemas/Titles"}, "stations_changed": {Ref: "#/components/schemas/StationsChanged"},
+		"stations": {Type: "array", Items: &schema{Ref: "#/components/schemas/Station"}},
+	}
+	seen := map[string]bool{}
+	for len(seen) < len(schemas) {
+		name, data := next(t, r)
+		var v any
+		if err := json.Unmarshal([]byte(data), &v); err != nil {
+			t.Fatal(err)
+		}
+		for _, wrong := range api.check(name, schemas[name], v) {
+			t.Error(wrong)
+		}
+		if seen[name] = true; len(seen) == len(schemas)-1 {
+			s.backend.set(func(snap *web.Snapshot) {
+				snap.Stations = []web.Station{snap.Stations[0], {ID: identity.NewStationKey([32]byte{8}).ID(), LastAlive: -1}}
+			})
+			s.server.Changed()
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ func NewServer(c Config) *Server {
 	}
 	s := &Server{Config: c, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection()}
 	s.assets = newAssets(s)
-	s.events = newHub(s.snapshotEvents)
+	s.events = newHub(s.look)
 	for _, r := range s.routes() {
 		s.mux.Handle(strings.TrimSpace(r.method+" "+r.path), r.handler)
 	}
@@ -60,6 +60,10 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/status", http.HandlerFunc(s.serveStatus)},
 		{"GET", "/api/v1/stations", http.HandlerFunc(s.serveStations)},
 		{"GET", "/api/v1/stations/{id}", http.HandlerFunc(s.serveStation)},
+		{"GET", "/api/v1/stations/{id}/titles", http.HandlerFunc(s.serveTitles)},
+		{"GET", "/api/v1/stations/{id}/qr.svg", http.HandlerFunc(s.serveQR)},
+		{"GET", "/api/v1/settings", http.HandlerFunc(s.serveSettings)},
+		{"PATCH", "/api/v1/settings", http.HandlerFunc(s.serveChangeSettings)},
 		{"POST", "/api/v1/tune", http.HandlerFunc(s.serveTune)},
 		{"DELETE", "/api/v1/tune/{id}", http.HandlerFunc(s.serveUntune)},
 		{"POST", "/api/v1/measure", http.HandlerFunc(s.serveMeasure)},

@@ -21,6 +21,8 @@ type statusJSON struct {
 	NAT          natJSON     `json:"nat"`
 	Portmap      portmapJSON `json:"portmap"`
 	Upload       uploadJSON  `json:"upload"`
+	Given        givenJSON   `json:"given"`
+	FirstStart   bool        `json:"first_start"`
 	Hosts        hostsJSON   `json:"hosts"`
 	Peers        int         `json:"peers"`
 	Players      int         `json:"players"`
@@ -81,27 +83,34 @@ func newUploadTest(m node.MeasureStatus) uploadTestJSON {
 	return j
 }
 
+type givenJSON struct {
+	Session uint64 `json:"session_bytes"`
+	Today   uint64 `json:"today_bytes"`
+	Total   uint64 `json:"total_bytes"`
+}
+
 type hostsJSON struct {
 	Known     int `json:"known"`
 	Answering int `json:"answering"`
 }
 
 type tunedJSON struct {
-	ID       string       `json:"id"`
-	Name     string       `json:"name"`
-	Role     string       `json:"role"`
-	Online   bool         `json:"online"`
-	Codec    string       `json:"codec"`
-	Bitrate  int64        `json:"bitrate_bps"`
-	Title    string       `json:"title"`
-	Hops     *int         `json:"hops"`
-	Buffer   int64        `json:"buffer_ms"`
-	Lag      *int64       `json:"lag_ms"`
-	Chunks   chunksJSON   `json:"chunks"`
-	Bytes    bytesJSON    `json:"bytes"`
-	Parents  []parentJSON `json:"parents"`
-	Children []childJSON  `json:"children"`
-	Position positionJSON `json:"position"`
+	ID       string        `json:"id"`
+	Name     string        `json:"name"`
+	Role     string        `json:"role"`
+	Online   bool          `json:"online"`
+	Codec    string        `json:"codec"`
+	Bitrate  int64         `json:"bitrate_bps"`
+	Title    string        `json:"title"`
+	Hops     *int          `json:"hops"`
+	Buffer   int64         `json:"buffer_ms"`
+	Lag      *int64        `json:"lag_ms"`
+	Chunks   chunksJSON    `json:"chunks"`
+	Bytes    bytesJSON     `json:"bytes"`
+	Parents  []parentJSON  `json:"parents"`
+	Children []childJSON   `json:"children"`
+	Position positionJSON  `json:"position"`
+	Timeline *timelineJSON `json:"timeline"`
 }
 
 type chunksJSON struct {
@@ -142,8 +151,9 @@ func newStatus(s Snapshot) statusJSON {
 		NAT:          newNAT(&s.Node.Reach),
 		Portmap:      portmapJSON{newPortmap(s.Portmap.IPv4), newPortmap(s.Portmap.IPv6)},
 		Upload:       uploadJSON{Used: s.Node.Upload.UsedBPS, Test: newUploadTest(s.Node.Measure)},
-		Hosts:        hostsJSON{s.HostsKnown, s.HostsAlive},
-		Peers:        s.Node.Peers, Players: s.Players.Players, Tuned: []tunedJSON{},
+		Given:        givenJSON(s.Given), FirstStart: !s.Settings.Saved,
+		Hosts: hostsJSON{s.HostsKnown, s.HostsAlive},
+		Peers: s.Node.Peers, Players: s.Players.Players, Tuned: []tunedJSON{},
 	}
 	if s.Node.Upload.BudgetBPS != node.UploadAuto {
 		j.Upload.Budget = &s.Node.Upload.BudgetBPS
@@ -151,12 +161,17 @@ func newStatus(s Snapshot) statusJSON {
 	if s.Node.Upload.MeasuredBPS != 0 {
 		j.Upload.Measured = &s.Node.Upload.MeasuredBPS
 	}
-	about := make(map[identity.StationID]Station, len(s.Stations))
-	for _, st := range s.Stations {
-		about[st.ID] = st
+	about := make(map[identity.StationID]*Station, len(s.Node.Tuned))
+	for _, t := range s.Node.Tuned {
+		about[t.ID] = &Station{}
+	}
+	for i := range s.Stations {
+		if st := &s.Stations[i]; about[st.ID] != nil {
+			about[st.ID] = st
+		}
 	}
 	for i, t := range s.Node.Tuned {
-		j.Tuned = append(j.Tuned, newTuned(t, &s.Pictures[i], about[t.ID]))
+		j.Tuned = append(j.Tuned, newTuned(t, &s.Pictures[i], &s.Playing[i], about[t.ID]))
 	}
 	return j
 }
@@ -194,7 +209,7 @@ func newPortmap(p PortmapState) portmapStateJSON {
 	return j
 }
 
-func newTuned(t node.StationStatus, pic *node.Picture, about Station) tunedJSON {
+func newTuned(t node.StationStatus, pic *node.Picture, playing *Playing, about *Station) tunedJSON {
 	j := tunedJSON{
 		ID: t.ID.String(), Name: about.Name, Role: roleName(t.Role), Online: t.OnAir && !t.Ended,
 		Codec: about.Codec, Bitrate: cmp.Or(t.BitrateBPS, about.BitrateBPS), Title: about.Title,
@@ -202,6 +217,7 @@ func newTuned(t node.StationStatus, pic *node.Picture, about Station) tunedJSON 
 		Chunks:  chunksJSON(t.Chunks),
 		Bytes:   bytesJSON(t.Bytes),
 		Parents: newParents(t.Parents, pic), Children: newChildren(t.Children, pic), Position: newPosition(t, pic),
+		Timeline: newTimeline(playing),
 	}
 	if t.Hops >= 0 {
 		j.Hops = &t.Hops
@@ -213,10 +229,10 @@ func newTuned(t node.StationStatus, pic *node.Picture, about Station) tunedJSON 
 	return j
 }
 
-func newStations(s Snapshot) []stationJSON {
-	list := make([]stationJSON, 0, len(s.Stations))
-	for _, st := range s.Stations {
-		list = append(list, newStation(st))
+func newStations(stations []Station) []stationJSON {
+	list := make([]stationJSON, 0, len(stations))
+	for i := range stations {
+		list = append(list, newStation(stations[i]))
 	}
 	return list
 }

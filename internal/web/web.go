@@ -10,6 +10,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"streamer/internal/identity"
@@ -40,6 +41,8 @@ type Backend interface {
 	Tune(ctx context.Context, l identity.Link, role node.Role) error
 	// Untune takes Tune back. It reports whether there was anything to take back.
 	Untune(ctx context.Context, id identity.StationID) (was bool, err error)
+	// ChangeSettings keeps and applies what is not nil; ErrUploadFixed refuses all of it.
+	ChangeSettings(ctx context.Context, c SettingsChange) error
 	// MeasureUpload begins to measure the upload on purpose; the snapshot says what comes of it.
 	MeasureUpload(ctx context.Context) error
 	// Stop asks the node to leave politely, and returns at once.
@@ -58,9 +61,64 @@ type Snapshot struct {
 	HostsAlive int // of them, answering
 	Node       node.Status
 	Pictures   []node.Picture // of Node.Tuned, in the same order
+	Playing    []Playing      // likewise
 	Stations   []Station      // all that are known; every one in Node.Tuned is among them
 	Players    Players
 	Socket     Socket
+	Settings   Settings
+	Given      Given
+}
+
+// Playing is what players can get of a station; its fields are those of playback.Timeline and playback.Title.
+type Playing struct {
+	Held       bool // there is a timeline
+	From, Live time.Duration
+	Titles     []Title // the oldest first
+}
+
+// A Title is one that a station played. The texts come from its broadcaster.
+type Title struct {
+	At     time.Duration // on the timeline
+	Heard  time.Time
+	Text   string // artist and title
+	Title  string
+	Artist string
+}
+
+// Settings are what people may change while the node runs.
+type Settings struct {
+	UploadBPS     int64 // bit/s; 0 gives nothing, node.UploadAuto measures
+	UploadFixed   bool  // by the command line or the configuration: UploadBPS cannot be changed
+	MeteredUpload bool  // give on a metered connection too
+	Metered       Metered
+	Saved         bool // somebody chose them, or confirmed what they were
+}
+
+// Metered says whether the connection is one that is paid for by the byte, as the system knows.
+type Metered uint8
+
+// What a connection can be.
+const (
+	MeteredUnknown Metered = iota
+	MeteredYes
+	MeteredNo
+)
+
+// A SettingsChange is what somebody chose; nil leaves as it is.
+type SettingsChange struct {
+	UploadBPS     *int64
+	MeteredUpload *bool
+}
+
+// ErrUploadFixed refuses a change of Settings.UploadBPS.
+var ErrUploadFixed = errors.New("the upload was fixed when the node was started (--upload, STREAMER_UPLOAD or the configuration " +
+	"file): leave it out there, and it can be changed here")
+
+// Given is what the node sent to others of stations, in bytes on the wire.
+type Given struct {
+	Session uint64 // since the node started
+	Today   uint64 // since midnight here
+	Total   uint64 // since the data directory was made
 }
 
 // Portmap is what the router did about the node's port.

@@ -77,6 +77,23 @@ func (b *backend) Untune(_ context.Context, id identity.StationID) (bool, error)
 	return id == stationID, b.did("untune " + id.String())
 }
 
+func (b *backend) ChangeSettings(_ context.Context, c web.SettingsChange) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.UploadBPS != nil {
+		if b.snap.Settings.UploadFixed {
+			return web.ErrUploadFixed
+		}
+		b.snap.Settings.UploadBPS = *c.UploadBPS
+	}
+	if c.MeteredUpload != nil {
+		b.snap.Settings.MeteredUpload = *c.MeteredUpload
+	}
+	b.snap.Settings.Saved = true
+	b.calls = append(b.calls, "change")
+	return b.err
+}
+
 func (b *backend) MeasureUpload(context.Context) error { return b.did("measure") }
 
 func (b *backend) Stop() { _ = b.did("stop") }
@@ -108,6 +125,12 @@ func snapshot() web.Snapshot {
 			}},
 		},
 		Pictures: []node.Picture{picture(peer.NodeID)},
+		Playing: []web.Playing{{Held: true, From: 1500500 * time.Microsecond, Live: 52 * time.Second, Titles: []web.Title{
+			{At: 0, Heard: time.Now().Add(-time.Minute), Text: `<b>A</b> - "T"`, Title: `"T"`, Artist: "<b>A</b>"},
+			{At: 30 * time.Second, Heard: time.Now(), Text: "</script>&\u2028", Title: "</script>&\u2028"},
+		}}},
+		Settings: web.Settings{UploadBPS: node.UploadAuto, Metered: web.MeteredNo},
+		Given:    web.Given{Session: 1000, Today: 2000, Total: 30000},
 		Stations: []web.Station{{
 			ID: stationID, Name: `<script>alert(1)</script>`, Genre: "rock", Description: `"d"`, URL: "javascript:alert(1)",
 			Codec: "mp3", Title: "</script>&\u2028", BitrateBPS: 128_000, Listeners: 3, Audience: 40, Online: true, LastAlive: 5 * time.Second,
@@ -234,7 +257,8 @@ func TestStatus(t *testing.T) {
 		"ipv6":{"state":"off","protocol":null,"external":null,"words":""}},
 		"upload":{"budget_bps":2000000,"measured_bps":3000000,"used_bps":500000,"test":{"state":"never","percent":0,"bps":null,"at_least":false}},"hosts":{"known":7,"answering":3},
 		"peers":2,"players":1,
-		"tuned":[{"id":"`+stationID.String()+`","name":"<script>alert(1)</script>","role":"listener","online":true,"codec":"mp3",
+		"given":{"session_bytes":1000,"today_bytes":2000,"total_bytes":30000},"first_start":true,
+		"tuned":[{"timeline":{"from_ms":1501,"live_ms":52000},"id":"`+stationID.String()+`","name":"<script>alert(1)</script>","role":"listener","online":true,"codec":"mp3",
 		"bitrate_bps":128000,"title":"</script>&\u2028","hops":2,"buffer_ms":3500,"lag_ms":420,
 		"chunks":{"received":10,"repaired":1,"missing":2,"duplicate":3},
 		"bytes":{"payload_in":11200,"wire_in":13000,"wire_out":26000},
@@ -247,12 +271,13 @@ func TestStatus(t *testing.T) {
 	}
 	s.backend.set(func(snap *web.Snapshot) {
 		snap.Node.Upload = node.UploadStatus{BudgetBPS: node.UploadAuto}
+		snap.Playing, snap.Settings.Saved = []web.Playing{{}}, true
 		snap.Node.Tuned[0].Hops, snap.Node.Tuned[0].Lag, snap.Node.Reach = -1, 0, node.ReachStatus{}
 	})
 	got = decode(t, text(t, s.ask(t, "GET", "/api/v1/status", "")))
 	tuned := got["tuned"].([]any)[0].(map[string]any)
 	upload := got["upload"].(map[string]any)
-	if tuned["hops"] != nil || tuned["lag_ms"] != nil || upload["budget_bps"] != nil || upload["measured_bps"] != nil ||
+	if tuned["hops"] != nil || tuned["timeline"] != nil || got["first_start"] != false || tuned["lag_ms"] != nil || upload["budget_bps"] != nil || upload["measured_bps"] != nil ||
 		got["reachability"] != "unknown" || got["nat"].(map[string]any)["mapping"] != "unknown" {
 		t.Errorf("what is unknown is not null or unknown: %v", got)
 	}

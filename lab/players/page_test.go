@@ -35,6 +35,7 @@ func (l lone) Snapshot(context.Context) (web.Snapshot, error) {
 			Tuned:  []node.StationStatus{{ID: l.id, Role: node.RoleListener, OnAir: true, Hops: 1, Buffer: 4 * time.Second}},
 		},
 		Pictures: make([]node.Picture, 1),
+		Playing:  make([]web.Playing, 1),
 		Stations: []web.Station{{
 			ID: l.id, Name: "<img src=x onerror=document.title='owned'>", Title: l.channel.Info().Title(), Codec: "mp3", Online: true,
 			Link: "streamerp2p://" + l.id.String(),
@@ -44,6 +45,7 @@ func (l lone) Snapshot(context.Context) (web.Snapshot, error) {
 
 func (l lone) Tune(context.Context, identity.Link, node.Role) error     { return nil }
 func (l lone) Untune(context.Context, identity.StationID) (bool, error) { return true, nil }
+func (l lone) ChangeSettings(context.Context, web.SettingsChange) error { return nil }
 func (l lone) MeasureUpload(context.Context) error                      { return nil }
 func (l lone) Stop()                                                    {}
 func (l lone) Healthy(context.Context) error                            { return nil }
