@@ -18,6 +18,8 @@ packages=(
 	bash zsh fish
 	# a bus, for what NetworkManager says
 	dbus-daemon
+	# a reader of QR codes
+	zbar-tools
 	# the lab: a router that maps ports
 	miniupnpd miniupnpd-nftables
 	# the lab: namespaces, firewalls, a display and a sound card that are not there
@@ -25,7 +27,7 @@ packages=(
 )
 # What to look for where there is no dpkg: a command of each package that has one.
 commands=(
-	cc ffmpeg dbus-daemon liquidsoap ices2 ezstream darkice butt curl lame flac oggenc opusenc mpv mpg123 mplayer cvlc chromium
+	cc ffmpeg dbus-daemon zbarimg liquidsoap ices2 ezstream darkice butt curl lame flac oggenc opusenc mpv mpg123 mplayer cvlc chromium
 	gst-launch-1.0 zsh fish ip nft conntrack pgrep miniupnpd Xvfb pulseaudio pactl
 )
 

@@ -20,8 +20,21 @@ const TokenHeader = "X-Streamer-Token"
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
 	"connect-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// A refusal is why a request gets no answer.
+// Why a request gets no answer.
+const (
+	refusedHost = iota
+	refusedSite
+	refusedPassword
+	refusedToken
+	refusedKinds
+)
+
+// refusals are their names in metrics.
+var refusals = [refusedKinds]string{"host", "site", "password", "token"}
+
+// A refusal is one of them, and what is said.
 type refusal struct {
+	why  int
 	code int
 	text string
 }
@@ -30,15 +43,15 @@ type refusal struct {
 func (s *Server) refused(r *http.Request) *refusal {
 	switch {
 	case !s.hostAllowed(r.Host):
-		return &refusal{http.StatusMisdirectedRequest, "this node does not answer under that name; use localhost, its IP address, " +
+		return &refusal{refusedHost, http.StatusMisdirectedRequest, "this node does not answer under that name; use localhost, its IP address, " +
 			"or a name that it was told"}
 	case s.origin.Check(r) != nil || foreignRead(r):
-		return &refusal{http.StatusForbidden, "another web site may not use this node"}
+		return &refusal{refusedSite, http.StatusForbidden, "another web site may not use this node"}
 	case !s.passwordFits(r):
-		return &refusal{http.StatusUnauthorized, "this node is open to other machines and so wants a password, with any user name: " +
+		return &refusal{refusedPassword, http.StatusUnauthorized, "this node is open to other machines and so wants a password, with any user name: " +
 			"the one of --http-password, or the one that is in the file http-password of its data directory"}
 	case !reads(r) && !same(r.Header.Get(TokenHeader), s.Token):
-		return &refusal{http.StatusForbidden, "what changes something needs the token of this node in the header " + TokenHeader +
+		return &refusal{refusedToken, http.StatusForbidden, "what changes something needs the token of this node in the header " + TokenHeader +
 			": reload the page; programs find it in the file control-token of the node's data directory"}
 	}
 	return nil

@@ -59,7 +59,7 @@ func each(value func(node.StationStatus) float64) func(Snapshot) []sample {
 func metrics() []metric {
 	var all []metric
 	for _, part := range [][]metric{
-		nodeMetrics(), linkMetrics(), trafficMetrics(), socketMetrics(), streamMetrics(), stationMetrics(), playerMetrics(),
+		nodeMetrics(), linkMetrics(), trafficMetrics(), socketMetrics(), streamMetrics(), stationMetrics(), playerMetrics(), pageMetrics(),
 	} {
 		all = append(all, part...)
 	}
@@ -347,6 +347,9 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	snap, ok := s.snapshot(w, r)
 	if !ok {
 		return
+	}
+	for i := range s.no {
+		snap.Refused[i] = s.no[i].Load()
 	}
 	var b bytes.Buffer
 	for _, m := range metrics() {

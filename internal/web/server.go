@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,7 @@ type Server struct {
 	assets map[string]*asset
 	origin *http.CrossOriginProtection
 	events *hub
+	no     [refusedKinds]atomic.Uint64 // refused requests
 }
 
 // NewServer makes a Server. Close it when its HTTP server has been shut down.
@@ -110,6 +112,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(answerTime)) // endless answers set their own; a recorder has none
 	if no := s.refused(r); no != nil {
+		s.no[no.why].Add(1)
 		if no.code == http.StatusUnauthorized {
 			h.Set("WWW-Authenticate", `Basic realm="Streamer", charset="UTF-8"`)
 		}

@@ -67,6 +67,8 @@ type Snapshot struct {
 	Socket     Socket
 	Settings   Settings
 	Given      Given
+
+	Refused [refusedKinds]uint64 // requests, as the Server knows itself
 }
 
 // Playing is what players can get of a station; its fields are those of playback.Timeline and playback.Title.
