@@ -131,6 +131,7 @@ func (d *demoNetwork) add(name, what string, with func(*daemon.Options)) (*demoN
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	n := &demoNode{name: name, daemon: node, client: daemon.NewClient(node.Ready().HTTP), ended: make(chan struct{})}
+	n.client.UsePassword(node.Ready().Password)
 	go func() {
 		defer close(n.ended)
 		n.err = node.Run(context.WithoutCancel(d.p.ctx))

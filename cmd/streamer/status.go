@@ -45,6 +45,8 @@ func printStatus(w io.Writer, page string, s daemon.Status) error {
 	fmt.Fprintf(t, "hosts\t%d known, %d answering\n", s.Hosts.Known, s.Hosts.Answering)
 	fmt.Fprintf(t, "upload\t%s now%s%s\n", bitRate(s.Upload.UsedBPS),
 		optionalRate(", at most ", s.Upload.BudgetBPS), optionalRate(", measured ", s.Upload.MeasuredBPS))
+	fmt.Fprintf(t, "given\t%s since the start, %s today, %s in all\n",
+		byteCount(s.Given.SessionBytes), byteCount(s.Given.TodayBytes), byteCount(s.Given.TotalBytes))
 	fmt.Fprintf(t, "peers\t%d, players %d\n", s.Peers, s.Players)
 	if err := t.Flush(); err != nil {
 		return err

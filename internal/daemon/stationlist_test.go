@@ -95,3 +95,19 @@ func TestCodecWords(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkStationList makes the list of all stations that a node can know, as for each look of event streams.
+func BenchmarkStationList(b *testing.B) {
+	var listed []gossip.StationInfo
+	for i := range gossip.StationsMax {
+		info := gossip.StationInfo{Record: wire.StationRecord{
+			Station: identity.NewStationKey([32]byte{byte(i), byte(i >> 8)}).ID(), Name: "Radio of some name", Genre: "jazz",
+			Entries: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:8466"), netip.MustParseAddrPort("[2001:db8::1]:8466")},
+		}, Heard: i % 7, Online: true, LastAlive: listTime.Unix()}
+		listed = append(listed, info)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		daemon.MergeStations(nil, listed, listTime)
+	}
+}
