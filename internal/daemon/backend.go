@@ -77,7 +77,10 @@ func (b *backend) ChangeSettings(ctx context.Context, c web.SettingsChange) erro
 
 // MeasureUpload implements web.Backend.
 func (b *backend) MeasureUpload(ctx context.Context) error {
-	return b.d.loop.do(ctx, node.MeasureUploadCommand{})
+	if b.d.settings.gives() {
+		return b.d.loop.do(ctx, node.MeasureUploadCommand{})
+	}
+	return web.ErrGivesNothing
 }
 
 // Stop implements web.Backend.

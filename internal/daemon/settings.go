@@ -99,6 +99,13 @@ func (s *settings) show() web.Settings {
 	return j
 }
 
+// gives reports whether the node may send anything to others.
+func (s *settings) gives() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limit() != 0
+}
+
 // change keeps what somebody chose, and applies it.
 func (s *settings) change(ctx context.Context, l *loop, c web.SettingsChange) error {
 	s.order.Lock()

@@ -132,6 +132,9 @@ func TestGiveNothing(t *testing.T) {
 	})
 	source.patch(t, `{"upload_bps":0}`)
 	wait(t, "the listener is left", func() bool { return len(source.status(t).Tuned[0].Children) == 0 })
+	if err := source.client(t).MeasureUpload(t.Context()); err == nil || !strings.Contains(err.Error(), "gives nothing") {
+		t.Errorf("a measurement by one that gives nothing: %v", err)
+	}
 	source.patch(t, `{"upload_bps":null}`)
 	wait(t, "the listener is fed again", func() bool { return len(source.status(t).Tuned[0].Children) == 1 })
 	wait(t, "the listener has a timeline", func() bool {

@@ -177,11 +177,14 @@ func (s *Server) serveUntune(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveMeasure(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), backendTime)
 	defer cancel()
-	if err := s.Backend.MeasureUpload(ctx); err != nil {
+	switch err := s.Backend.MeasureUpload(ctx); {
+	case errors.Is(err, ErrGivesNothing):
+		fail(w, http.StatusConflict, err.Error())
+	case err != nil:
 		fail(w, http.StatusServiceUnavailable, err.Error())
-		return
+	default:
+		answer(w, http.StatusAccepted, map[string]bool{"measuring": true})
 	}
-	answer(w, http.StatusAccepted, map[string]bool{"measuring": true})
 }
 
 func (s *Server) serveStop(w http.ResponseWriter, _ *http.Request) {

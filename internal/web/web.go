@@ -43,7 +43,7 @@ type Backend interface {
 	Untune(ctx context.Context, id identity.StationID) (was bool, err error)
 	// ChangeSettings keeps and applies what is not nil; ErrUploadFixed refuses all of it.
 	ChangeSettings(ctx context.Context, c SettingsChange) error
-	// MeasureUpload begins to measure the upload on purpose; the snapshot says what comes of it.
+	// MeasureUpload begins to measure the upload on purpose; the snapshot says what comes of it. ErrGivesNothing refuses.
 	MeasureUpload(ctx context.Context) error
 	// Stop asks the node to leave politely, and returns at once.
 	Stop()
@@ -115,6 +115,10 @@ type SettingsChange struct {
 // ErrUploadFixed refuses a change of Settings.UploadBPS.
 var ErrUploadFixed = errors.New("the upload was fixed when the node was started (--upload, STREAMER_UPLOAD or the configuration " +
 	"file): leave it out there, and it can be changed here")
+
+// ErrGivesNothing refuses a measurement: it would send what somebody does not want sent.
+var ErrGivesNothing = errors.New("this node gives nothing, because of its upload limit or a metered connection: a measurement would; " +
+	"change that first")
 
 // Given is what the node sent to others of stations, in bytes on the wire.
 type Given struct {
