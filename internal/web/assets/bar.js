@@ -55,6 +55,7 @@ function drawPlace() {
   const late = usable ? behind() : 0;
   byId("seek").disabled = byId("back").disabled = !usable;
   byId("live").disabled = !usable || late === 0;
+  byId("bar").classList.toggle("late", late > 0);
   byId("live").classList.toggle("is", player.state === "playing" && late === 0);
   text(byId("live").firstElementChild, late > 0 ? "\u2212" + clock(late) : t("live"));
   set(byId("live"), "aria-label", late > 0 ? t("go_live", {time: clock(late)}) : t("live_now"));

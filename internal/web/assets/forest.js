@@ -12,6 +12,7 @@ import {drawPlots} from "./plots.js";
 
 const sixteenths = 16;
 const sideMin = 74; // px that a node and its words need
+const besideMin = 170; // px from which the words go beside a node
 const rowHeight = 92;
 const dotsMax = 6; // nodes between, drawn at most
 
@@ -75,7 +76,7 @@ function picture(s) {
     const x = spread(parents.length, i, w);
     link(edges, centre, studioY, x, parentY, null, (p.hops ?? 2) - 1);
     link(edges, x, parentY, centre, youY, p.classes.length);
-    node(nodes, x, parentY, "parent", name(p), share(p));
+    node(nodes, x, parentY, "parent", name(p), share(p), w / parents.length > besideMin);
   });
   if (!source) {
     const straight = direct.reduce((sum, p) => sum + p.classes.length, 0);
@@ -103,7 +104,7 @@ function node(into, x, y, kind, label, under, beside = false) {
   const g = svg("g", {class: "node " + kind});
   g.append(svg("circle", {cx: x, cy: y, r}));
   if (kind === "studio") g.append(svg("path", {d: `M${x - 4} ${y - 4}a5.6 5.6 0 0 0 0 8m8-8a5.6 5.6 0 0 1 0 8`, class: "waves"}));
-  const at = beside ? {x: x + r + 8, y: y + (under ? -2 : 5), class: "beside"} : {x, y: y + r + 15};
+  const at = beside ? {x: x + r + 9, y: y + (under ? -2 : 5), class: "beside"} : {x, y: y + r + 15};
   g.append(svg("text", at, label));
   if (under) g.append(svg("text", beside ? {x: at.x, y: y + 14, class: "beside under"} : {x, y: y + r + 29, class: "under"}, under));
   into.append(g);
@@ -113,7 +114,7 @@ function node(into, x, y, kind, label, under, beside = false) {
 function link(into, x1, y1, x2, y2, parts, between = 0) {
   const middle = (y1 + y2) / 2;
   const d = `M${x1} ${y1}C${x1} ${middle} ${x2} ${middle} ${x2} ${y2}`;
-  const wide = parts === null ? 1.5 : 1.5 + 6 * parts / sixteenths;
+  const wide = parts === null ? 1.5 : 2 + 9 * parts / sixteenths;
   into.append(svg("path", {d, class: parts === null ? "edge far" : "edge", "stroke-width": wide}));
   if (parts > 0) into.append(svg("path", {d, class: "flow", "stroke-width": Math.max(2, wide * 0.5)}));
   for (let i = 1; i <= Math.min(between, dotsMax); i++) {

@@ -4,6 +4,7 @@
 
 import {current, t} from "./i18n.js";
 
+export const number = (n) => new Intl.NumberFormat(current()).format(n);
 export const rate = (bps) => bps >= 1e6 ? t("mbps", {n: bps / 1e6}) : t("kbps", {n: Math.round(bps / 1e3)});
 
 export function bytes(n) {

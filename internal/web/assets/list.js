@@ -7,7 +7,7 @@ import {byId, element, icon, perFrame, set, show, text} from "./dom.js";
 import {on} from "./state.js";
 import {isFavourite, setFavourite} from "./keep.js";
 import {art} from "./art.js";
-import {ago, codecName, nameOf} from "./format.js";
+import {ago, codecName, nameOf, number} from "./format.js";
 import {t} from "./i18n.js";
 import {audience, count, station, view} from "./stations.js";
 import {isOn, play, player} from "./player.js";
@@ -156,7 +156,7 @@ function fill(row, id) {
   const people = s.online ? t("listeners", {n: audience(s)}) : "";
   text(row.name, nameOf(s));
   text(row.under, underLine(s));
-  text(row.people, s.online ? String(audience(s)) : "");
+  text(row.people, s.online ? number(audience(s)) : "");
   set(row.people.parentNode, "title", people);
   row.people.parentNode.hidden = !s.online;
   text(row.state, [people, playing ? t("playing") : "", s.online ? "" : t("off_air")].filter(Boolean).join(", "));

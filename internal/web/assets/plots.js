@@ -8,6 +8,7 @@ import {rate} from "./format.js";
 import {t} from "./i18n.js";
 
 const samplesMax = 300; // one a second
+const samplesMin = 60; // that the width shows at least
 const stationsMax = 8;
 
 const histories = new Map(); // id -> {samples, last}
@@ -70,7 +71,8 @@ export function drawPlots(id) {
     set(p.picture, "aria-label", t("plot_" + kind) + ": " + p.value.textContent);
     const bottom = typeof low === "function" ? low(Math.min(...values, 100)) : low;
     const top = high(Math.max(...values, 0));
-    const points = values.map((v, i) => (w * (samplesMax - values.length + i + 1) / samplesMax).toFixed(1) + " " +
+    const shown = Math.max(samplesMin, values.length);
+    const points = values.map((v, i) => (w * (shown - values.length + i + 1) / shown).toFixed(1) + " " +
       (h - 2 - (h - 5) * (v - bottom) / (top - bottom || 1)).toFixed(1));
     const d = points.length > 1 ? "M" + points.join("L") : "";
     set(p.line, "d", d);

@@ -89,10 +89,17 @@ function drawUnplayable(s) {
     element("a", {href: "/listen/" + s.id + ".pls"}, t("open_player")));
 }
 
+const titlesFew = 4;
+
 let listed = "";
+let allTitles = false; // the listener wants to see all
 
 function drawTitles() {
-  const titles = heardTitles(shown).slice(0, 50);
+  const found = heardTitles(shown);
+  const titles = found.slice(0, allTitles ? 50 : titlesFew);
+  show(byId("titles-more"), found.length > titlesFew);
+  set(byId("titles-more"), "aria-expanded", String(allTitles));
+  text(byId("titles-more"), allTitles ? t("titles_fewer") : t("titles_more", {n: found.length - titlesFew}));
   const at = shown === player.id ? position() : null;
   show(byId("titles-none"), titles.length === 0);
   const signature = JSON.stringify([shown, titles.map((x) => [x.at_ms, x.text]), document.documentElement.lang]);
@@ -117,6 +124,10 @@ export function startStation() {
   byId("station-favourite").addEventListener("click", () => {
     setFavourite(known(shown), !isFavourite(shown));
     emit("favourites");
+    draw();
+  });
+  byId("titles-more").addEventListener("click", () => {
+    allTitles = !allTitles;
     draw();
   });
   byId("station-share").addEventListener("click", () => shareLink(known(shown)));

@@ -76,10 +76,10 @@ function drawReach() {
   const {reachability, nat} = state.status;
   const lamp = state.gone ? "bad" : lamps[reachability] ?? "open";
   for (const node of [byId("standing").firstElementChild, byId("reach").firstElementChild, byId("welcome-lamp")]) set(node, "data-lamp", lamp);
-  const short = t("reach_" + (Object.hasOwn(lamps, reachability) ? reachability : "unknown"));
-  text(byId("standing-text"), state.gone ? t("gone_short") : short);
-  text(byId("reach").querySelector("strong"), short);
-  text(byId("welcome-reach"), t("reach_long_" + (Object.hasOwn(lamps, reachability) ? reachability : "unknown")));
+  const known = Object.hasOwn(lamps, reachability) ? reachability : "unknown";
+  text(byId("standing-text"), state.gone ? t("gone_short") : t("reach_short_" + known));
+  text(byId("reach").querySelector("strong"), t("reach_" + known));
+  text(byId("welcome-reach"), t("reach_long_" + known));
   nodeSays(byId("reach-words"), nat.summary);
   nodeSays(byId("reach-advice"), nat.advice);
 }
