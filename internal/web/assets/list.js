@@ -93,17 +93,30 @@ function draw() {
     rows.delete(id);
   }
   if (!entries.includes(current)) current = entries.find((id) => id !== null) ?? "";
-  let before = null;
+  let next = body.firstChild; // rows stand in the document as they are seen, for those who hear them
   for (let i = from; i < to; i++) {
     const row = rowOf(entries[i]);
     place(row, i, height);
-    if (row.node.parentNode !== body) body.insertBefore(row.node, before?.nextSibling ?? body.firstChild);
-    before = row.node;
+    next = putBefore(row.node, next);
   }
   for (const [id, row] of rows) {
     if (!wanted.has(id)) place(row, entries.indexOf(id || null), height);
     if (id) fill(row, id);
   }
+}
+
+/** putBefore puts a row before next and returns what follows it. A row with the focus stays: moved, it would lose it. */
+function putBefore(node, next) {
+  if (node !== next && node.contains(document.activeElement) && node.parentNode === body) {
+    while (next && next !== node) {
+      const after = next.nextSibling;
+      body.append(next);
+      next = after;
+    }
+  }
+  if (node === next) return next.nextSibling;
+  body.insertBefore(node, next);
+  return next;
 }
 
 const drawSoon = perFrame(draw);
