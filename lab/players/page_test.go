@@ -114,25 +114,25 @@ func TestPage(t *testing.T) {
 	if err := b.open(server.URL + "/"); err != nil {
 		t.Fatal(err)
 	}
-	var got struct{ Name, Song, Link, Title, Facts string }
+	var got struct{ Name, Song, Link, Title, Forest string }
 	if err := b.evaluate(`new Promise((done) => { const look = () => {
-		const a = document.querySelector("article");
-		if (!a || a.querySelector(".link").hidden) return setTimeout(look, 50);
-		done({Name: a.querySelector("h2").textContent, Song: a.querySelector(".song").textContent,
-			Link: a.querySelector(".link").href, Title: document.title, Facts: a.querySelector(".facts").textContent});
+		const row = document.querySelector(".row-station");
+		const link = document.querySelector("#station-link");
+		if (!row || link.hidden || !link.href) return setTimeout(look, 50);
+		done({Name: row.querySelector(".name").textContent, Song: row.querySelector(".under").textContent, Link: link.href,
+			Title: document.title, Forest: document.querySelector("#forest-words").textContent});
 	}; look(); })`, &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.Name != "<img src=x onerror=document.title='owned'>" || got.Song != "<b>A</b> - T" || got.Title != "Streamer" ||
-		!strings.HasPrefix(got.Link, "streamerp2p://") || !strings.Contains(got.Facts, "1 hop from the source") {
+		!strings.HasPrefix(got.Link, "streamerp2p://") || !strings.Contains(got.Forest, "straight from the studio") {
 		t.Errorf("the page shows %+v", got)
 	}
 	var at float64
 	if err := b.evaluate(`(async () => {
-		const a = document.querySelector("article audio");
-		await a.play();
-		await new Promise((done) => setTimeout(done, 3000));
-		return a.currentTime;
+		document.querySelector("#station-play").click();
+		await new Promise((done) => setTimeout(done, 3500));
+		return document.querySelector("#audio").currentTime;
 	})()`, &at); err != nil {
 		t.Fatal(err)
 	}
@@ -141,14 +141,19 @@ func TestPage(t *testing.T) {
 	}
 	var again string
 	if err := b.evaluate(`(async () => {
-		const a = document.querySelector("article audio");
-		a.pause();
+		const a = document.querySelector("#audio");
+		const state = () => document.querySelector("#bar").dataset.state;
+		document.querySelector("#play").click();
 		await new Promise((done) => setTimeout(done, 500));
-		return a.readyState === 0 && a.src ? "let go" : "holds on at " + a.readyState;
+		const place = a.currentTime;
+		if (!a.paused || state() !== "paused") return "is " + state();
+		document.querySelector("#play").click();
+		await new Promise((done) => setTimeout(done, 1500));
+		return a.currentTime > place && a.currentTime < place + 2 ? "goes on" : "went from " + place + " to " + a.currentTime;
 	})()`, &again); err != nil {
 		t.Fatal(err)
 	}
-	if again != "let go" {
+	if again != "goes on" {
 		t.Errorf("after a pause the page %s", again)
 	}
 }

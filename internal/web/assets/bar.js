@@ -121,7 +121,6 @@ export function startBar() {
   for (const event of ["player", "titles", "stations", "status", "heard"]) on(event, draw);
   on("volume", drawVolume);
   on("sleep", drawSleep);
-  on("placeLost", () => toast(t("place_lost")));
   on("gone", () => show(byId("gone"), state.gone));
   on("language", () => {
     fillSleep();

@@ -28,8 +28,8 @@ function words(s) {
   const given = state.status.given?.today_bytes ?? s.bytes.wire_out;
   const end = s.children.length > 0 || given > 1e5 ? " " + t("given_line", {bytes: bytes(given)}) : "";
   if (s.role === "source") return t("you_source") + " " + feeds + end;
-  if (s.parents.length === 0) return t("nobody_feeds");
   const way = s.hops === null ? "" : t("way", {n: s.hops}) + " ";
+  if (s.parents.length === 0) return s.online && way !== "" ? way : t("nobody_feeds");
   return way + fed + " " + feeds + end;
 }
 

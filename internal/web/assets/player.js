@@ -159,7 +159,7 @@ function openAt(at, line) {
   if (at === null || !line || at > line.live + 10000) return open(line?.live ?? null); // the timeline began anew
   if (at < line.from) {
     player.placeLost = true;
-    emit("placeLost");
+    setTimeout(() => { player.placeLost = false; }, 15000);
   }
   open(Math.min(Math.max(at, line.from), line.live));
 }

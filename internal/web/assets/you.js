@@ -156,7 +156,7 @@ export function startYou() {
     keep("welcomed", true);
     show(byId("welcome"), false);
     apply({});
-    byId("search").focus();
+    (byId("rows").querySelector('[tabindex="0"]') ?? byId("search")).focus();
   });
   byId("language").replaceChildren(...Object.entries(languages).map(([code, name]) => element("option", {value: code, lang: code}, name)));
   byId("language").value = current();
