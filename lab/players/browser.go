@@ -138,14 +138,12 @@ func (b *browser) open(page string) error {
 	b.session = attached.SessionID
 	for deadline := time.Now().Add(cardStart); ; time.Sleep(20 * time.Millisecond) {
 		var at string
-		if err := b.evaluate(`document.readyState === "complete" ? location.origin : ""`, &at); err != nil {
-			return err
-		}
-		if at != "" && at != "null" {
+		err := b.evaluate(`document.readyState === "complete" ? location.origin : ""`, &at) // fails between two documents
+		if err == nil && at != "" && at != "null" {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("chromium does not show %s", page)
+			return errors.Join(fmt.Errorf("chromium does not show %s", page), err)
 		}
 	}
 }
