@@ -63,6 +63,7 @@ function drawPlace() {
   if (!usable || seeking) return;
   const share = Math.min(1, Math.max(0, (at - line.from) / (line.live - line.from)));
   setSlider(byId("seek"), late > 0 ? share : 1, seekSteps);
+  if (document.activeElement === byId("seek") && player.state === "paused") return; // or every second would be said
   set(byId("seek"), "aria-valuetext", late > 0 ? t("behind", {time: clock(late)}) : t("live_now"));
 }
 

@@ -2,7 +2,7 @@
 
 // Search, filters, and the address of a station pasted into the search.
 
-import {byId, element, isStationLink, perFrame, show, toast} from "./dom.js";
+import {byId, element, isStationLink, perFrame, show, text, toast} from "./dom.js";
 import {on} from "./state.js";
 import {keep, kept} from "./keep.js";
 import {codecName} from "./format.js";
@@ -13,7 +13,18 @@ import {tune} from "./api.js";
 import {play} from "./player.js";
 
 const search = byId("search");
-const orderSoon = perFrame(order);
+const sayAfter = 800; // ms without another change before the number of stations found is said
+
+let saying = 0; // timer
+
+const orderFound = perFrame(order);
+
+/** orderSoon shows what is asked for, and says how many there are: the count itself changes too often to be said. */
+function orderSoon() {
+  orderFound();
+  clearTimeout(saying);
+  saying = setTimeout(() => text(byId("found"), byId("count").textContent), sayAfter);
+}
 
 const linkIn = (words) => isStationLink(words) || /^[a-z2-7]{52}$/.test(words);
 
@@ -47,12 +58,12 @@ byId("shelf").addEventListener("change", (e) => {
   filter.shelf = e.target.value;
   keep("shelf", filter.shelf);
   byId("list").scrollTop = 0;
-  order();
+  orderSoon();
 });
 for (const name of ["genre", "codec"]) {
   byId(name).addEventListener("change", () => {
     filter[name] = byId(name).value;
-    order();
+    orderSoon();
   });
 }
 

@@ -66,7 +66,7 @@ function picture(s) {
   const parentY = parents.length > 0 ? studioY + rowHeight : studioY;
   const youY = source ? studioY : parentY + rowHeight;
   const childY = youY + rowHeight;
-  const h = (s.children.length > 0 ? childY : youY) + 52;
+  const h = s.children.length > 0 ? childY + 52 : youY + 24;
   const all = svg("svg", {viewBox: `0 0 ${w} ${h}`, width: w, height: h, role: "img", "aria-label": words(s), class: "forest"});
   const edges = svg("g", {class: "edges"});
   const nodes = svg("g", {class: "nodes"});

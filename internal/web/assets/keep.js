@@ -38,6 +38,10 @@ const heard = notes("heard"); // the latest last
 
 export const isFavourite = (id) => favourites.has(id);
 export const favouriteNotes = () => [...favourites.values()];
+
+/** heardAt is when a station was played last here, in ms since 1970, or 0. */
+export const heardAt = (id) => Number(heard.get(id)?.at) || 0;
+
 export const heardNotes = () => [...heard.values()].reverse();
 
 export function setFavourite(station, is) {

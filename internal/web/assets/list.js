@@ -5,7 +5,7 @@
 
 import {byId, element, icon, perFrame, set, show, text} from "./dom.js";
 import {on} from "./state.js";
-import {isFavourite, setFavourite} from "./keep.js";
+import {heardAt, isFavourite, setFavourite} from "./keep.js";
 import {art} from "./art.js";
 import {ago, codecName, nameOf, number} from "./format.js";
 import {t} from "./i18n.js";
@@ -162,7 +162,7 @@ function fill(row, id) {
   if (!s) return;
   const playing = id === player.id && isOn();
   const favourite = isFavourite(id);
-  const look = [playing, favourite, id === selected, id === current].join() + document.documentElement.lang;
+  const look = [playing, favourite, id === selected, id === current, filter.shelf].join() + document.documentElement.lang;
   if (row.shown === s && row.look === look) return;
   row.shown = s;
   row.look = look;
@@ -182,6 +182,7 @@ function fill(row, id) {
 }
 
 function underLine(s) {
+  if (filter.shelf === "heard") return t("you_heard", {ago: ago((Date.now() - heardAt(s.id)) / 1000)});
   if (s.online) return s.title || s.description || s.genre || codecName(s.codec);
   return s.last_alive_s === null ? t("never_heard") : t("last_heard", {ago: ago(s.last_alive_s)});
 }

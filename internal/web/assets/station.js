@@ -59,6 +59,7 @@ export function draw() {
   text(byId("station-description").firstElementChild, s.description);
   show(byId("station-description"), s.description !== "");
   const play = byId("station-play");
+  show(play, canPlay(s.codec));
   setIcon(play, playing ? "pause" : "play");
   text(play.querySelector("span"), t(playing ? "pause" : "play"));
   set(byId("station-favourite"), "aria-pressed", String(isFavourite(shown)));

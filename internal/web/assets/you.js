@@ -9,6 +9,7 @@ import {keep, kept} from "./keep.js";
 import {bytes, rate, span} from "./format.js";
 import {choose, current, languages, list, nodeSays, t} from "./i18n.js";
 import {changeSettings, measure} from "./api.js";
+import {isOn} from "./player.js";
 
 let limitShown = false; // the listener wants to set a limit, and has not said which
 
@@ -106,6 +107,7 @@ let measured = false;
 /** welcome begins the measurement at the first start, unless the connection is a metered one. */
 function drawWelcome() {
   show(byId("welcome"), isFirst());
+  byId("welcome").classList.toggle("small", isOn());
   if (!isFirst() || measured || state.settings?.metered === true || state.status.upload.test.state !== "never") return;
   if (state.status.hosts.answering === 0) return; // nobody to measure with yet
   measured = true;
@@ -169,6 +171,7 @@ export function startYou() {
   byId("node").addEventListener("toggle", draw);
   on("status", draw);
   on("gone", draw);
+  on("player", draw);
   on("settings", drawSettings);
   on("language", drawTexts);
   drawTexts();
