@@ -77,14 +77,13 @@ export function play(id) {
   if (s && !canPlay(s.codec)) return enter("unplayable");
   stayTuned(s, id);
   if (s) noteHeard(s);
-  api.loadTitles(id);
   open(timeline(id)?.live ?? null);
   emit("heard");
 }
 
 function stayTuned(s, id) {
   tunedHere.add(id);
-  api.tune(s?.link || id).catch((e) => emit("problem", e.message));
+  api.tune(s?.link || id).then(() => api.loadTitles(id)).catch((e) => emit("problem", e.message));
 }
 
 /** leave lets go of what plays, without a word to the listener. */
