@@ -78,7 +78,7 @@ async function start() {
   });
   order();
   startEvents();
-  setInterval(everySoOften, 500);
+  setInterval(everySoOften, 250);
   setInterval(watch, 3000);
   document.body.dataset.ready = t("tab_stations") === "tab_stations" ? "wordless" : "yes";
 }
