@@ -14,10 +14,10 @@ packages=(
 	mpv mpg123 mplayer vlc-bin vlc-plugin-base chromium
 	gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 	gstreamer1.0-plugins-bad gstreamer1.0-libav
+	# a desktop's bus, and what talks to it
+	dbus-daemon libglib2.0-bin
 	# shells that complete command lines
 	bash zsh fish
-	# a bus, for what NetworkManager says
-	dbus-daemon
 	# a reader of QR codes
 	zbar-tools
 	# the lab: a router that maps ports
@@ -27,8 +27,8 @@ packages=(
 )
 # What to look for where there is no dpkg: a command of each package that has one.
 commands=(
-	cc ffmpeg dbus-daemon zbarimg liquidsoap ices2 ezstream darkice butt curl lame flac oggenc opusenc mpv mpg123 mplayer cvlc chromium
-	gst-launch-1.0 zsh fish ip nft conntrack pgrep miniupnpd Xvfb pulseaudio pactl
+	cc ffmpeg dbus-daemon gdbus zbarimg liquidsoap ices2 ezstream darkice butt curl lame flac oggenc opusenc mpv mpg123 mplayer cvlc
+	chromium gst-launch-1.0 zsh fish ip nft conntrack pgrep miniupnpd Xvfb pulseaudio pactl
 )
 
 if ! command -v dpkg-query >/dev/null; then

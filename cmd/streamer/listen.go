@@ -25,7 +25,7 @@ const silenceNotice = 8 * time.Second
 type listenCmd struct {
 	Station string `arg:"" complete:"stations" help:"A streamerp2p: link, a station id, or a name from the list."`
 	Output  string `placeholder:"FILE|-" help:"Write the audio to a file until the broadcaster ends the stream, or to standard output, which waits 45 s for one who comes back."`
-	Player  string `placeholder:"auto|none|COMMAND" help:"What plays it: auto finds one; a command gets the address, or, when it ends in -, the audio (auto; none with --output)."`
+	Player  string `placeholder:"auto|internal|none|COMMAND" help:"What plays it: internal is this program; auto is that where it can, and else a player that it finds; a command gets the address, or, when it ends in -, the audio (auto; none with --output)."`
 	nodeFlags
 }
 
@@ -39,18 +39,12 @@ func (c *listenCmd) Run(p *program, g *globalFlags) error {
 	if c.Player == "" && c.Output == "" {
 		c.Player = "auto"
 	}
-	var player *playback.Player
-	if c.Player != "" {
-		player, err = playback.FindPlayer(c.Player)
-		if err != nil && c.Player != "auto" {
-			return usageError{err}
-		}
-		if err != nil {
-			fmt.Fprintln(p.stderr, "streamer:", err)
-		}
+	play, err := newPlaying(p, c.Player)
+	if err != nil {
+		return err
 	}
 	opts := c.options(p, g)
-	l := &listening{p: p, station: link.Station, player: player}
+	l := &listening{p: p, station: link.Station, playing: play}
 	if byName {
 		l.name = c.Station
 	} else {
@@ -78,10 +72,10 @@ type listening struct {
 	p       *program
 	words   io.Writer // for people; not standard output when that carries the audio
 	station identity.StationID
-	name    string           // of the station, while its id is not known
-	output  io.WriteCloser   // nil: none
-	grace   time.Duration    // for a station that ends: how long output stays open
-	player  *playback.Player // nil: none
+	name    string         // of the station, while its id is not known
+	output  io.WriteCloser // nil: none
+	grace   time.Duration  // for a station that ends: how long output stays open
+	playing *playing       // nil: nothing plays
 }
 
 // run writes the audio, or starts the player, or waits.
@@ -94,7 +88,7 @@ func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Read
 		l.station = link.Station
 	}
 	if ready.HTTP != "" {
-		fmt.Fprintf(l.words, "%-7s %slisten/%s\n", "listen", ready.HTTP, l.station)
+		fmt.Fprintf(l.words, "%-7s %s\n", "listen", l.url(ready))
 	}
 	channel, release, err := d.Tune(ctx, l.station)
 	if err != nil {
@@ -108,18 +102,18 @@ func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Read
 	})
 	defer notice.Stop()
 	switch {
-	case l.output != nil && l.player != nil:
+	case l.output != nil && l.playing != nil:
 		copied := make(chan error, 1)
 		writing, cancel := context.WithCancel(ctx)
 		defer cancel()
 		go func() { copied <- l.write(writing, channel) }()
-		err = l.play(ctx, channel, ready)
+		err = l.playing.play(ctx, l.words, channel, l.url(ready))
 		cancel()
 		return errors.Join(err, <-copied)
 	case l.output != nil:
 		return l.write(ctx, channel)
-	case l.player != nil:
-		return l.play(ctx, channel, ready)
+	case l.playing != nil:
+		return l.playing.play(ctx, l.words, channel, l.url(ready))
 	default:
 		<-ctx.Done()
 		return nil
@@ -146,12 +140,9 @@ func (l *listening) write(ctx context.Context, channel *playback.Channel) error 
 	return errors.Join(err, l.output.Close())
 }
 
-func (l *listening) play(ctx context.Context, channel *playback.Channel, ready daemon.Ready) error {
-	fmt.Fprintf(l.words, "%-7s %s\n", "player", l.player.Command[0])
-	audio := func(ctx context.Context, w io.Writer) error {
-		return playback.CopyTo(ctx, channel, w, playback.EndGrace)
-	}
-	return l.player.Run(ctx, ready.HTTP+"listen/"+l.station.String(), audio, l.p.stderr)
+// url is where other players find the audio.
+func (l *listening) url(ready daemon.Ready) string {
+	return ready.HTTP + "listen/" + l.station.String()
 }
 
 // nopCloser keeps standard output open.

@@ -12,15 +12,16 @@ mono                        < uplink
 link, gossip, mesh, reach   < node
 uplink                      < node
 node                        < sim, daemon, web
-codec                       < sim, ingest, playback
+codec                       < sim, ingest, playback, sound, mpris
 identity                    < lan, dht
 udp, ingest, playback, web  < daemon
 lan, dht, portmap           < daemon
 sim, daemon, demo           < cmd/streamer
+sound, mpris                < cmd/streamer
 node, codec                 < lab/load
 lab/netlab, lab/tools, lab/players < lab, lab/nat, lab/sources
 lab/netlab                  < lab/crowd, lab/lan, lab/players
-NONE                        < demo/generate, archtest, dht/swarm
+NONE                        < demo/generate, archtest, dht/swarm, lab/sound
 `
 
 // TestImportRule says what test files may import beyond their own package's rule, and why.
@@ -48,9 +49,14 @@ filippo.io/age:                 daemon
 github.com/BurntSushi/toml:     cmd/streamer sim
 github.com/alecthomas/kong:     cmd/streamer
 github.com/anacrolix/dht:       dht dht/swarm
+github.com/ebitengine/oto:      sound
 github.com/flynn/noise:         link
-github.com/godbus/dbus:         daemon
+github.com/godbus/dbus:         daemon mpris
+github.com/hajimehoshi/go-mp3:  sound
 github.com/huin/goupnp:         portmap
+github.com/jfreymuth/pulse:     sound
+github.com/jfreymuth/vorbis:    sound
+github.com/pion/opus:           sound
 golang.org/x/crypto:            wire link
 golang.org/x/net:               lan portmap
 golang.org/x/sys:               udp portmap lab lab/lan lab/load lab/netlab lab/portmap

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -32,14 +35,18 @@ func knownPlayers() [][]string {
 type Player struct {
 	Command []string // program and arguments, without the address
 	Piped   bool     // it reads the audio from its standard input
+	Opens   bool     // it takes a playlist to the system's own player, and ends at once
 }
 
-// errNoPlayer says what to do where --player auto finds nothing.
-var errNoPlayer = errors.New("none of mpv, vlc, ffplay, mplayer and mpg123 is installed; install one, name yours with " +
-	"--player COMMAND, or use --player none and open the page")
+// playlistBytesMax is the longest playlist that is read; ours have a few hundred bytes.
+const playlistBytesMax = 64 << 10
 
-// FindPlayer reads what --player says. "auto" is the first player that is installed; "none" is nil; anything else is a
-// command, split at spaces ('...' and "..." hold words together), which gets the address as its last argument, or, when
+// ErrNoPlayer says what to do where --player auto finds nothing.
+var ErrNoPlayer = errors.New("none of mpv, vlc, ffplay, mplayer and mpg123 is installed, and there is no desktop with a player; " +
+	"install one, name yours with --player COMMAND, or use --player none and open the page")
+
+// FindPlayer reads what --player says. "auto" is the first player that is installed or else the system's own, and ErrNoPlayer
+// where there is none; "none" is nil; anything else is a command, split at spaces ('...' and "..." hold words together), which gets the address as its last argument, or, when
 // its last word is "-", the audio on its standard input.
 func FindPlayer(text string) (*Player, error) {
 	words, err := splitWords(text)
@@ -50,15 +57,13 @@ func FindPlayer(text string) (*Player, error) {
 		return nil, errors.New("--player needs auto, none or a command")
 	case text == "none":
 		return nil, nil
-	case text == "internal":
-		return nil, errors.New("the internal player is not there yet; use --player auto, none or a command such as mpv")
 	case text == "auto":
 		for _, known := range knownPlayers() {
 			if path, missing := exec.LookPath(known[0]); missing == nil {
 				return &Player{Command: append([]string{path}, known[1:]...)}, nil
 			}
 		}
-		return nil, errNoPlayer
+		return systemPlayer()
 	}
 	path, err := exec.LookPath(words[0])
 	if err != nil {
@@ -68,10 +73,34 @@ func FindPlayer(text string) (*Player, error) {
 	return &Player{Command: words, Piped: len(words) > 1 && words[len(words)-1] == "-"}, nil
 }
 
+// systemPlayer is what opens a playlist as if somebody had double-clicked it.
+func systemPlayer() (*Player, error) {
+	command := []string{"xdg-open"}
+	switch runtime.GOOS {
+	case "windows":
+		command = []string{"rundll32", "url.dll,FileProtocolHandler"}
+	case "darwin":
+		command = []string{"open"}
+	default:
+		if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+			return nil, ErrNoPlayer
+		}
+	}
+	path, err := exec.LookPath(command[0])
+	if err != nil {
+		return nil, ErrNoPlayer
+	}
+	command[0] = path
+	return &Player{Command: command, Opens: true}, nil
+}
+
 // Run plays until the player ends or ctx is done; then the player is asked to go, and killed when it does not. url is the
 // address of the audio; audio is what a piped player reads, for example by CopyTo, and is not called for others. What the
 // player prints goes to log.
 func (p *Player) Run(ctx context.Context, url string, audio func(context.Context, io.Writer) error, log io.Writer) error {
+	if p.Opens {
+		return p.open(ctx, url, log)
+	}
 	args := p.Command[1:]
 	if !p.Piped {
 		args = append(slices.Clip(args), url)
@@ -101,6 +130,39 @@ func (p *Player) Run(ctx context.Context, url string, audio func(context.Context
 	cancel()
 	<-copied
 	return p.ended(ctx, err)
+}
+
+// open gives the playlist of url to the system's player and waits for ctx: nobody tells how that player fares. A browser
+// would come if it were given the address, so it is a file.
+func (p *Player) open(ctx context.Context, url string, log io.Writer) error {
+	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, url+".pls", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(ask)
+	if err != nil {
+		return fmt.Errorf("get the playlist: %w", err)
+	}
+	list, err := io.ReadAll(io.LimitReader(answer.Body, playlistBytesMax))
+	if err = errors.Join(err, answer.Body.Close()); err != nil || answer.StatusCode != http.StatusOK {
+		return errors.Join(fmt.Errorf("get the playlist: %s", answer.Status), err)
+	}
+	dir, err := os.MkdirTemp("", "streamer")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a small file stays behind at worst
+	file := filepath.Join(dir, "station.pls")
+	if err = os.WriteFile(file, list, 0o600); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, p.Command[0], append(slices.Clip(p.Command[1:]), file)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err = p.ended(ctx, cmd.Run()); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
 }
 
 // ended makes an error of how the player ended, unless it was asked to.

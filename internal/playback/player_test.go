@@ -5,14 +5,19 @@ package playback_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"streamer/internal/identity"
 	"streamer/internal/playback"
 )
 
@@ -47,7 +52,6 @@ func TestFindPlayer(t *testing.T) {
 		{"mpv --volume=50", []string{mpv, "--volume=50"}, false, ""},
 		{"mpv 'a b' \"c 'd'\" ''", []string{mpv, "a b", "c 'd'", ""}, false, ""},
 		{"mpv --quiet -", []string{mpv, "--quiet", "-"}, true, ""},
-		{"internal", nil, false, "not there yet"},
 		{"", nil, false, "auto, none or a command"},
 		{"mpv 'x", nil, false, "not closed"},
 		{"nothere", nil, false, "nothere"},
@@ -131,4 +135,51 @@ func FuzzSplitWords(f *testing.F) {
 			t.Fatalf("%q: %q, then %q, %v", s, words, again, err)
 		}
 	})
+}
+
+// Where no player is known the system's own gets the playlist, as a file.
+func TestSystemPlayer(t *testing.T) {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		t.Skip("the program that opens files has another name here, and is there")
+	}
+	dir := t.TempDir()
+	got := filepath.Join(dir, "got")
+	script := "#!/bin/sh\nwhile read -r line; do echo \"$line\" >>" + got + "; done <\"$1\"; echo \"$1\" >>" + got + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "xdg-open"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	t.Setenv("DISPLAY", "")
+	t.Setenv("WAYLAND_DISPLAY", "")
+	if _, err := playback.FindPlayer("auto"); !errors.Is(err, playback.ErrNoPlayer) {
+		t.Errorf("without a desktop: %v", err)
+	}
+	t.Setenv("DISPLAY", ":7")
+	p, err := playback.FindPlayer("auto")
+	if err != nil || !p.Opens {
+		t.Fatalf("got %v, %v", p, err)
+	}
+	id := identity.NewStationKey([32]byte{1}).ID().String()
+	server := httptest.NewServer(playback.NewHandler(playback.Config{Log: slog.New(slog.DiscardHandler)}))
+	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx, server.URL+"/listen/"+id, nil, io.Discard) }()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		text, _ := os.ReadFile(got)
+		if strings.Contains(string(text), ".pls\n") {
+			if want := server.URL + "/listen/" + id; !strings.Contains(string(text), want) {
+				t.Errorf("the playlist lacks %s: %s", want, text)
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing was opened: %q", text)
+		}
+		runtime.Gosched()
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
