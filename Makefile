@@ -10,6 +10,8 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The time in all files of a release: that of the commit.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 LOGS    := .cache/test
 TALLY   := go -C tools run ./tally -log $(CURDIR)/$(LOGS)
@@ -73,9 +75,11 @@ fuzz: | $(LOGS) ## every fuzz target for FUZZ_TIME each
 	./tools/fuzz.sh $(FUZZ_TIME) | $(TALLY)/fuzz-long.json
 
 .PHONY: cross
-cross: ## that the other systems' binaries link
+cross: ## that the other systems' binaries link, and go vet on what only they have
 	for target in windows/amd64 darwin/arm64; do \
-		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go build -o /dev/null ./cmd/streamer; \
+		export GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0; \
+		go build -o /dev/null ./cmd/streamer; \
+		go vet ./cmd/streamer ./internal/desktop; \
 	done
 
 .PHONY: lab
@@ -115,6 +119,13 @@ lint: .cache/golangci-lint ## golangci-lint; the first run builds it, which take
 
 .cache/golangci-lint: tools/golangci/go.mod
 	go -C tools/golangci build -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: release release-check
+release: ## dist/: archives for Linux, Windows and macOS, Debian packages, SHA256SUMS
+	go -C tools run ./release -root '$(CURDIR)' -out '$(CURDIR)/dist' -version '$(VERSION)' -epoch $(SOURCE_DATE_EPOCH)
+
+release-check: ## that two releases of this commit are alike, and that what is in them runs; minutes
+	./tools/release-check.sh
 
 .PHONY: licenses
 licenses: ## cmd/streamer/licenses.txt again, after modules changed

@@ -20,6 +20,8 @@ packages=(
 	bash zsh fish
 	# a reader of QR codes
 	zbar-tools
+	# the desktop's own tools, the browser's clicks, and systemd-analyze
+	desktop-file-utils xdg-utils xdotool systemd
 	# the lab: a router that maps ports
 	miniupnpd miniupnpd-nftables
 	# the lab: namespaces, firewalls, a display and a sound card that are not there
@@ -27,8 +29,8 @@ packages=(
 )
 # What to look for where there is no dpkg: a command of each package that has one.
 commands=(
-	cc ffmpeg dbus-daemon gdbus zbarimg liquidsoap ices2 ezstream darkice butt curl lame flac oggenc opusenc mpv mpg123 mplayer cvlc
-	chromium gst-launch-1.0 zsh fish ip nft conntrack pgrep miniupnpd Xvfb pulseaudio pactl
+	cc ffmpeg dbus-daemon gdbus gio zbarimg liquidsoap ices2 ezstream darkice butt curl lame flac oggenc opusenc mpv mpg123 mplayer cvlc
+	chromium gst-launch-1.0 zsh fish desktop-file-validate xdg-mime xdg-open ip nft conntrack pgrep miniupnpd Xvfb pulseaudio pactl
 )
 
 if ! command -v dpkg-query >/dev/null; then

@@ -47,6 +47,8 @@ type commands struct {
 	Check     checkCmd     `cmd:"" help:"Say how others reach the running node, and what to do about it."`
 	Stop      stopCmd      `cmd:"" help:"Ask the running node to leave politely."`
 	Open      openCmd      `cmd:"" help:"Hand a link to the running node, or start one: what the URL scheme calls."`
+	Install   installCmd   `cmd:"" help:"Have this desktop open streamerp2p: links with this program, and show it in the menu."`
+	Uninstall uninstallCmd `cmd:"" help:"Take back all that install did."`
 	Station   stationCmd   `cmd:"" help:"Keys and settings of stations of your own."`
 	Sim       simCmd       `cmd:"" help:"Run the simulator."`
 	Version   versionCmd   `cmd:"" help:"Print the version, or the licences of what is in this program."`

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,7 +91,7 @@ func scriptUntil(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// ready FILE PREFIX waits for a ready file and sets PREFIX_HTTP, PREFIX_LINK (with the node's address on this machine, which
+// ready FILE PREFIX waits for a ready file and sets PREFIX_HTTP, PREFIX_PORT (that of HTTP), PREFIX_LINK (with the node's address on this machine, which
 // may have no other), PREFIX_SOURCE, PREFIX_ID and PREFIX_UDP.
 func scriptReady(ts *testscript.TestScript, _ bool, args []string) {
 	path, prefix := ts.MkAbs(args[0]), args[1]
@@ -113,7 +114,8 @@ func scriptReady(ts *testscript.TestScript, _ bool, args []string) {
 		link.Peers = []string{fmt.Sprintf("127.0.0.1:%d", r.UDP)}
 		r.Link = link.String()
 	}
-	for name, value := range map[string]string{"HTTP": r.HTTP, "LINK": r.Link, "SOURCE": r.Source, "ID": r.StationID, "UDP": strconv.Itoa(r.UDP)} {
+	port := strings.TrimSuffix(r.HTTP[strings.LastIndexByte(r.HTTP, ':')+1:], "/")
+	for name, value := range map[string]string{"HTTP": r.HTTP, "PORT": port, "LINK": r.Link, "SOURCE": r.Source, "ID": r.StationID, "UDP": strconv.Itoa(r.UDP)} {
 		ts.Setenv(prefix+"_"+name, value)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -26,8 +27,9 @@ func serve(p *program, opts daemon.Options, w io.Writer, with companion) error {
 	}
 	opts.OnLink = func(link string) { fmt.Fprintf(w, "%-7s %s\n", "link", link) }
 	d, err := daemon.New(opts)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return withHint(err, "is a node running already (streamer status)? `--port 0 --http 127.0.0.1:0` takes free ports")
+	if addressTaken(err) {
+		return withHint(err, "is a node running already (streamer status)? `streamer open LINK` has it tune in, `streamer stop` ends it; "+
+			"`--port 0 --http 127.0.0.1:0` takes free ports for one more")
 	}
 	if err != nil {
 		return err
@@ -54,6 +56,12 @@ func serve(p *program, opts daemon.Options, w io.Writer, with companion) error {
 		withErr = nil // it ended because the node did
 	}
 	return errors.Join(err, withErr)
+}
+
+// addressTaken reports whether a node could not begin because another program, most likely another node, has its address.
+func addressTaken(err error) bool {
+	const wsaEADDRINUSE = syscall.Errno(10048) // what Windows says, which package syscall does not know for the same
+	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, wsaEADDRINUSE)
 }
 
 // printReady prints one line for each address.

@@ -16,7 +16,7 @@ codec                       < sim, ingest, playback, sound, mpris
 identity                    < lan, dht
 udp, ingest, playback, web  < daemon
 lan, dht, portmap           < daemon
-sim, daemon, demo           < cmd/streamer
+sim, daemon, demo, desktop  < cmd/streamer
 sound, mpris                < cmd/streamer
 node, codec                 < lab/load
 lab/netlab, lab/tools, lab/players < lab, lab/nat, lab/sources
@@ -59,7 +59,7 @@ github.com/jfreymuth/vorbis:    sound
 github.com/pion/opus:           sound
 golang.org/x/crypto:            wire link
 golang.org/x/net:               lan portmap
-golang.org/x/sys:               udp portmap lab lab/lan lab/load lab/netlab lab/portmap
+golang.org/x/sys:               udp portmap desktop lab lab/lan lab/load lab/netlab lab/portmap
 golang.org/x/term:              cmd/streamer
 golang.org/x/text:              ingest
 golang.org/x/time:              lan dht dht/swarm

@@ -9,4 +9,9 @@ _streamer() {
 		_files
 	fi
 }
-compdef _streamer streamer
+# As a file in fpath, this is the function itself, which was just called for the first time.
+if [[ ${funcstack[1]} == _streamer ]]; then
+	_streamer "$@"
+else
+	compdef _streamer streamer
+fi
