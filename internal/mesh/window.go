@@ -275,10 +275,29 @@ func (e *epoch) since(back time.Duration) uint32 {
 	return seq
 }
 
-// chunkInterval is how long a chunk lasts, on average in the newest manifest.
+// intervalChunks is over how many chunks their length is averaged: the frames of lossless audio are longer than a manifest, and some
+// manifests last no time at all.
+const intervalChunks = 256
+
+// chunkInterval is how long a chunk lasts, on average of the newest ones.
 func (e *epoch) chunkInterval() time.Duration {
-	if e == nil || e.newest == nil || e.newest.N == 0 || e.newest.Duration == 0 {
-		return 100 * time.Millisecond
+	const unknown = 100 * time.Millisecond
+	if e == nil || e.newest == nil || e.newest.N == 0 {
+		return unknown
 	}
-	return e.newest.Duration / time.Duration(e.newest.N)
+	m, end := e.newest, e.newest.First+uint32(e.newest.N)
+	if back := max(e.base, end-min(end, intervalChunks)); back < m.First {
+		if sl := e.at(back); sl != nil && sl.m != nil {
+			m = sl.m
+		}
+	}
+	span := e.newest.Media + e.newest.Duration - m.Media
+	if span <= 0 {
+		return unknown
+	}
+	interval := span / time.Duration(end-m.First)
+	if e.rateKBPS > 0 { // a source that slept has made a jump
+		interval = min(interval, wire.ChunkBytesMax*8*time.Millisecond/time.Duration(e.rateKBPS))
+	}
+	return interval
 }
