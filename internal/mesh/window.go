@@ -275,8 +275,8 @@ func (e *epoch) since(back time.Duration) uint32 {
 	return seq
 }
 
-// intervalChunks is over how many chunks their length is averaged: the frames of lossless audio are longer than a manifest, and some
-// manifests last no time at all.
+// intervalChunks is over how many chunks their length is averaged where the newest manifest says too little: the frames of lossless audio
+// are longer than a manifest, and some manifests last no time at all.
 const intervalChunks = 256
 
 // chunkInterval is how long a chunk lasts, on average of the newest ones.
@@ -285,19 +285,17 @@ func (e *epoch) chunkInterval() time.Duration {
 	if e == nil || e.newest == nil || e.newest.N == 0 {
 		return unknown
 	}
+	own := e.newest.Duration / time.Duration(e.newest.N)
 	m, end := e.newest, e.newest.First+uint32(e.newest.N)
-	if back := max(e.base, end-min(end, intervalChunks)); back < m.First {
-		if sl := e.at(back); sl != nil && sl.m != nil {
-			m = sl.m
-		}
+	if sl := e.at(max(e.base, uint32(len(e.head)), end-min(end, intervalChunks))); sl != nil && sl.m != nil {
+		m = sl.m
 	}
-	span := e.newest.Media + e.newest.Duration - m.Media
-	if span <= 0 {
+	average := (e.newest.Media + e.newest.Duration - m.Media) / time.Duration(max(1, end-m.First))
+	switch {
+	case own > 0 && (own < 2*average || average <= 0):
+		return own
+	case average <= 0:
 		return unknown
 	}
-	interval := span / time.Duration(end-m.First)
-	if e.rateKBPS > 0 { // a source that slept has made a jump
-		interval = min(interval, wire.ChunkBytesMax*8*time.Millisecond/time.Duration(e.rateKBPS))
-	}
-	return interval
+	return average
 }

@@ -161,8 +161,8 @@ func TestLittleUpload(t *testing.T) {
 // The source begins a new epoch, then vanishes for two seconds and comes back under the same key.
 func TestRestart(t *testing.T) {
 	r := run(t, uncapped(sim.Shipped("restart", 20)).Until(45*time.Second))
-	if r.OnTimeMean < 0.99 {
-		t.Errorf("%.5f of the chunks on time, want 0.99", r.OnTimeMean)
+	if r.WithinMean < 0.99 || r.OnTimeMean < 0.95 { // half a second of silence for those who began with 2.5 s in hand
+		t.Errorf("%.5f of the chunks came within the play delay, want 0.99; %.5f were heard on time, want 0.95", r.WithinMean, r.OnTimeMean)
 	}
 }
 
