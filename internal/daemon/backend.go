@@ -62,6 +62,9 @@ func (d *Daemon) socket() web.Socket {
 
 // Tune implements web.Backend.
 func (b *backend) Tune(ctx context.Context, l identity.Link, role node.Role) error {
+	if role == 0 {
+		return b.d.stations.hold(ctx, l)
+	}
 	return b.d.stations.pin(ctx, l, role)
 }
 

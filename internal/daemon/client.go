@@ -83,7 +83,7 @@ func (c *Client) decode(ctx context.Context, path string, v any) error {
 	return nil
 }
 
-// Tune asks the node to carry a station, as "listener" or "relay".
+// Tune asks the node to carry a station, as "listener" or "relay", or for a moment as "player".
 func (c *Client) Tune(ctx context.Context, l identity.Link, role string) error {
 	b, err := json.Marshal(map[string]string{"station": l.String(), "role": role})
 	if err != nil {
@@ -163,16 +163,9 @@ func (c *Client) send(ctx context.Context, method, path string, head http.Header
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.password != "" {
-		req.SetBasicAuth("streamer", c.password)
-	}
-	res, err := c.http.Do(req)
+	res, err := c.request(c.http, req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("ask the node at %s: %w", c.base, context.Cause(ctx))
-		}
-		return nil, fmt.Errorf("%w at %s (start one with `streamer`, or say where it is with --http): %w",
-			ErrNoNode, c.base, errors.Unwrap(err))
+		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(res.Body, answerBytesMax))
@@ -189,6 +182,22 @@ func (c *Client) send(ctx context.Context, method, path string, head http.Header
 		return nil, fmt.Errorf("the node at %s: %s", c.base, said.Error)
 	}
 	return b, nil
+}
+
+// request shows the password and waits for the head of the answer.
+func (c *Client) request(via *http.Client, req *http.Request) (*http.Response, error) {
+	if c.password != "" {
+		req.SetBasicAuth("streamer", c.password)
+	}
+	res, err := via.Do(req)
+	if err == nil {
+		return res, nil
+	}
+	if ctx := req.Context(); ctx.Err() != nil {
+		return nil, fmt.Errorf("ask the node at %s: %w", c.base, context.Cause(ctx))
+	}
+	return nil, fmt.Errorf("%w at %s (start one with `streamer`, or say where it is with --http): %w",
+		ErrNoNode, c.base, errors.Unwrap(err))
 }
 
 // reachable is HOST:PORT with a host that one can connect to: a node that listens everywhere is here.

@@ -38,7 +38,7 @@ type tuned struct {
 	pinned  node.Role // listen or relay for as long as the daemon runs; 0 neither
 	role    node.Role // as the node was told
 	readers int       // players and pages
-	idle    time.Time // since when there are none; zero: never any
+	idle    time.Time // since when there are none, or one was announced; zero: never any
 	hints   []string  // HOST:PORT
 	heard   time.Time // of the last notice, or of tuning in
 	alive   bool      // there has been a notice
@@ -79,6 +79,16 @@ func (s *stations) pin(ctx context.Context, l identity.Link, role node.Role) err
 	_, err := s.join(ctx, l, func(st *tuned) {
 		if st.pinned != node.RoleListener {
 			st.pinned = role
+		}
+	})
+	return err
+}
+
+// hold keeps a station for a player that is about to come: no longer than the grace time.
+func (s *stations) hold(ctx context.Context, l identity.Link) error {
+	_, err := s.join(ctx, l, func(st *tuned) {
+		if st.readers == 0 {
+			st.idle = time.Now()
 		}
 	})
 	return err
@@ -174,7 +184,7 @@ func (st *tuned) wanted(now time.Time) node.Role {
 	case st.readers > 0, st.pinned == node.RoleListener:
 		return node.RoleListener
 	case !st.idle.IsZero() && now.Sub(st.idle) < tuneGrace:
-		return st.role
+		return cmp.Or(st.role, st.pinned, node.RoleListener)
 	default:
 		return st.pinned
 	}

@@ -13,7 +13,6 @@ import (
 var (
 	ParseList        = parseList
 	ParseStreamTitle = parseStreamTitle
-	NewICYReader     = newICYReader
 	FileTitle        = fileTitle
 	DecodeText       = decodeText
 	ClaimedBitrate   = claimedBitrate

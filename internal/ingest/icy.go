@@ -21,8 +21,9 @@ type icyReader struct {
 	title    func(title string) // called for each block that has a StreamTitle
 }
 
-// newICYReader reads the interval from the stream's icy-metaint field; without one, r itself is the audio.
-func newICYReader(r io.Reader, metaint string, title func(string)) (io.Reader, error) {
+// NewICYReader takes the titles out of a stream and tells title of each, before the audio that it belongs to is read. It
+// reads the interval from the stream's icy-metaint field; without one, r itself is the audio.
+func NewICYReader(r io.Reader, metaint string, title func(string)) (io.Reader, error) {
 	if metaint == "" {
 		return r, nil
 	}

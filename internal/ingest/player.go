@@ -242,7 +242,7 @@ func (p *Player) playURL(ctx context.Context, e entry) error {
 
 func (p *Player) playAnswer(ctx context.Context, e entry, a answer) error {
 	fields := headerFields(a.header)
-	audio, err := newICYReader(a.body, fields["icy-metaint"], func(title string) {
+	audio, err := NewICYReader(a.body, fields["icy-metaint"], func(title string) {
 		p.feed.retitle(codec.Event{Title: title})
 	})
 	if err != nil {

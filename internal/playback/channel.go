@@ -70,6 +70,14 @@ func (c *Channel) Chunk(chunk codec.Chunk) {
 	c.drain()
 }
 
+// Put adds an item that came by another way than in chunks. What it refers to is kept.
+func (c *Channel) Put(it codec.Item) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.put(it)
+	c.wake()
+}
+
 // Gap says that n chunks are missing here for good.
 func (c *Channel) Gap(n int) {
 	c.mu.Lock()
@@ -146,22 +154,27 @@ func (c *Channel) drain() {
 			break
 		}
 		found = true
-		switch it.Kind {
-		case codec.ItemHeader:
-			c.add(item{kind: codec.ItemHeader, header: &it.Header})
-		case codec.ItemFrame:
-			c.addFrame(it.Frame)
-		case codec.ItemEvent:
-			if it.Event != c.now.event {
-				c.noteTitle(it.Event)
-				c.add(item{kind: codec.ItemEvent, event: &it.Event})
-			}
-		case codec.ItemGap:
-			c.add(item{kind: codec.ItemGap})
-		}
+		c.put(it)
 	}
 	if found {
 		c.wake()
+	}
+}
+
+// put adds one item. c.mu is held.
+func (c *Channel) put(it codec.Item) {
+	switch it.Kind {
+	case codec.ItemHeader:
+		c.add(item{kind: codec.ItemHeader, header: &it.Header})
+	case codec.ItemFrame:
+		c.addFrame(it.Frame)
+	case codec.ItemEvent:
+		if it.Event != c.now.event {
+			c.noteTitle(it.Event)
+			c.add(item{kind: codec.ItemEvent, event: &it.Event})
+		}
+	case codec.ItemGap:
+		c.add(item{kind: codec.ItemGap})
 	}
 }
 

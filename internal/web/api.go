@@ -90,7 +90,7 @@ func stationID(w http.ResponseWriter, r *http.Request) (identity.StationID, bool
 // tuneRequest is the body of POST /api/v1/tune.
 type tuneRequest struct {
 	Station string `json:"station"` // a streamerp2p: link, or an id
-	Role    string `json:"role"`    // listener, which "" is too, or relay
+	Role    string `json:"role"`    // listener, which "" is too, relay or player
 }
 
 func (s *Server) serveTune(w http.ResponseWriter, r *http.Request) {
@@ -108,8 +108,10 @@ func (s *Server) serveTune(w http.ResponseWriter, r *http.Request) {
 	case "", "listener":
 	case "relay":
 		role = node.RoleRelay
+	case "player":
+		role = 0
 	default:
-		fail(w, http.StatusBadRequest, "role: use listener or relay")
+		fail(w, http.StatusBadRequest, "role: use listener, relay or player")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), backendTime)

@@ -37,7 +37,7 @@ const (
 type Backend interface {
 	// Snapshot returns what there is to show. The caller may keep it, but not alter what it refers to.
 	Snapshot(ctx context.Context) (Snapshot, error)
-	// Tune carries a station until Untune, as node.RoleListener or node.RoleRelay.
+	// Tune carries a station until Untune, as node.RoleListener or node.RoleRelay, or as 0 for a moment: a player is about to come.
 	Tune(ctx context.Context, l identity.Link, role node.Role) error
 	// Untune takes Tune back. It reports whether there was anything to take back.
 	Untune(ctx context.Context, id identity.StationID) (was bool, err error)
