@@ -14,7 +14,7 @@ import (
 
 // findStation reads what people call a station by: a link, an id, the name of a key of their own, or a name from the
 // running node's list.
-func findStation(ctx context.Context, text, addr string, g *globalFlags) (identity.Link, error) {
+func findStation(ctx context.Context, text string, f *nodeFlags, g *globalFlags) (identity.Link, error) {
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(text)), "streamerp2p:") {
 		link, err := identity.ParseLink(text)
 		if err != nil {
@@ -30,7 +30,9 @@ func findStation(ctx context.Context, text, addr string, g *globalFlags) (identi
 			return st.Link(nil), nil
 		}
 	}
-	link, found, err := fromList(ctx, text, addr, g)
+	client := newClient(f.HTTP, f.HTTPPassword, g)
+	defer client.Close()
+	link, found, err := fromList(ctx, text, client)
 	if err != nil || found {
 		return link, err
 	}
@@ -69,9 +71,7 @@ func ambiguous(name string) error {
 }
 
 // fromList looks a name up in the list of the running node. That no node runs is no error.
-func fromList(ctx context.Context, name, addr string, g *globalFlags) (link identity.Link, found bool, err error) {
-	client := newClient(addr, "", g)
-	defer client.Close()
+func fromList(ctx context.Context, name string, client *daemon.Client) (link identity.Link, found bool, err error) {
 	stations, err := client.Stations(ctx)
 	if err != nil {
 		return identity.Link{}, false, nil // nobody has a list; the caller says so

@@ -31,7 +31,7 @@ type listenCmd struct {
 
 // Run listens.
 func (c *listenCmd) Run(p *program, g *globalFlags) error {
-	link, err := findStation(p.ctx, c.Station, c.HTTP, g)
+	link, err := findStation(p.ctx, c.Station, &c.nodeFlags, g)
 	byName := mayBeFound(err, &c.nodeFlags, g)
 	if err != nil && !byName {
 		return err
@@ -64,7 +64,16 @@ func (c *listenCmd) Run(p *program, g *globalFlags) error {
 		l.output = f
 	}
 	l.words = words
-	return serve(p, opts, words, l.run)
+	err = serve(p, opts, words, l.run)
+	if !addressTaken(err) || c.ReadyFile != "" || c.Record != "" { // which only a node of its own has
+		return err
+	}
+	client := newClient(c.HTTP, c.HTTPPassword, g)
+	defer client.Close()
+	if !isNode(p.ctx, client) {
+		return err
+	}
+	return l.beside(p.ctx, client, link)
 }
 
 // A listening is what a listener does with the station beside the node.
@@ -87,14 +96,23 @@ func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Read
 		}
 		l.station = link.Station
 	}
+	url := ""
 	if ready.HTTP != "" {
-		fmt.Fprintf(l.words, "%-7s %s\n", "listen", l.url(ready))
+		url = l.url(ready.HTTP)
 	}
 	channel, release, err := d.Tune(ctx, l.station)
 	if err != nil {
 		return err
 	}
 	defer release()
+	return l.hear(ctx, channel, url)
+}
+
+// hear does with the station's audio, which is at url as well, what was asked for.
+func (l *listening) hear(ctx context.Context, channel *playback.Channel, url string) error {
+	if url != "" {
+		fmt.Fprintf(l.words, "%-7s %s\n", "listen", url)
+	}
 	notice := time.AfterFunc(silenceNotice, func() {
 		if !channel.Info().OnAir {
 			fmt.Fprintln(l.p.stderr, "nothing has come from the station so far: is it on the air, and its link right? still trying")
@@ -107,13 +125,13 @@ func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Read
 		writing, cancel := context.WithCancel(ctx)
 		defer cancel()
 		go func() { copied <- l.write(writing, channel) }()
-		err = l.playing.play(ctx, l.words, channel, l.url(ready))
+		err := l.playing.play(ctx, l.words, channel, url)
 		cancel()
 		return errors.Join(err, <-copied)
 	case l.output != nil:
 		return l.write(ctx, channel)
 	case l.playing != nil:
-		return l.playing.play(ctx, l.words, channel, l.url(ready))
+		return l.playing.play(ctx, l.words, channel, url)
 	default:
 		<-ctx.Done()
 		return nil
@@ -140,10 +158,8 @@ func (l *listening) write(ctx context.Context, channel *playback.Channel) error 
 	return errors.Join(err, l.output.Close())
 }
 
-// url is where other players find the audio.
-func (l *listening) url(ready daemon.Ready) string {
-	return ready.HTTP + "listen/" + l.station.String()
-}
+// url is where other players find the audio, on the node with this page.
+func (l *listening) url(page string) string { return page + "listen/" + l.station.String() }
 
 // nopCloser keeps standard output open.
 type nopCloser struct{ io.Writer }

@@ -22,12 +22,13 @@ type playing struct {
 	internal *sound.Player    // nil: not by itself
 	other    *playback.Player // nil: none, or not looked for yet
 	auto     bool
+	grace    time.Duration // after the station's end: how long it may come back
 }
 
 // newPlaying reads what --player says; nil is none. That the sound system does not answer is an error only for one who
 // insists.
 func newPlaying(p *program, text string) (*playing, error) {
-	pl := &playing{p: p, auto: text == "auto"}
+	pl := &playing{p: p, auto: text == "auto", grace: playback.EndGrace}
 	switch text {
 	case "", "none":
 		return nil, nil
@@ -70,11 +71,11 @@ func (pl *playing) play(ctx context.Context, words io.Writer, channel *playback.
 	fmt.Fprintf(words, "%-7s %s\n", "player", pl.other.Command[0])
 	following, cancel := context.WithCancel(ctx)
 	var beside sync.WaitGroup
-	beside.Go(func() { follow(following, words, channel) })
+	beside.Go(func() { pl.follow(following, words, channel) })
 	defer beside.Wait()
 	defer cancel()
 	return pl.other.Run(ctx, url, func(ctx context.Context, w io.Writer) error {
-		return playback.CopyTo(ctx, channel, w, playback.EndGrace)
+		return playback.CopyTo(ctx, channel, w, pl.grace)
 	}, pl.p.stderr)
 }
 
@@ -88,7 +89,7 @@ func (pl *playing) playInternal(ctx context.Context, words io.Writer, channel *p
 		defer bus.Close()
 		show.bus = bus
 	}
-	err = pl.internal.Run(ctx, playback.NewReader(channel, playback.EndGrace), show.changed)
+	err = pl.internal.Run(ctx, playback.NewReader(channel, pl.grace), show.changed)
 	if err == nil && ctx.Err() == nil {
 		show.line("station", "has ended")
 	}
@@ -96,9 +97,9 @@ func (pl *playing) playInternal(ctx context.Context, words io.Writer, channel *p
 }
 
 // follow shows station and titles about when another player, which began now, comes to them.
-func follow(ctx context.Context, words io.Writer, channel *playback.Channel) {
+func (pl *playing) follow(ctx context.Context, words io.Writer, channel *playback.Channel) {
 	show := &showing{words: words, channel: channel}
-	reader := playback.NewReader(channel, playback.EndGrace)
+	reader := playback.NewReader(channel, pl.grace)
 	var header codec.Header
 	var played time.Duration
 	var began time.Time

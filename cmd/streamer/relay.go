@@ -21,7 +21,7 @@ func (c *relayCmd) Run(p *program, g *globalFlags) error {
 	opts := c.options(p, g)
 	r := &relaying{p: p}
 	for _, s := range c.Stations {
-		link, err := findStation(p.ctx, s, c.HTTP, g)
+		link, err := findStation(p.ctx, s, &c.nodeFlags, g)
 		switch {
 		case mayBeFound(err, &c.nodeFlags, g):
 			r.names = append(r.names, s)
