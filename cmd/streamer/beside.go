@@ -21,7 +21,6 @@ const besideGrace = 5 * time.Second
 // beside listens by way of the node that runs already, which goes on when this ends. link is empty when the station is only
 // known by name.
 func (l *listening) beside(ctx context.Context, client *daemon.Client, link identity.Link) error {
-	fmt.Fprintf(l.words, "%-7s a node runs already and plays this; its page is %s\n", "node", client.URL())
 	if l.name != "" {
 		var err error
 		if link, err = l.findBeside(ctx, client); errors.Is(err, context.Canceled) {
@@ -34,6 +33,7 @@ func (l *listening) beside(ctx context.Context, client *daemon.Client, link iden
 	if err := client.Tune(ctx, link, "player"); err != nil {
 		return err
 	}
+	fmt.Fprintf(l.words, "%-7s a node runs already and plays this; its page is %s\n", "node", client.URL())
 	if l.playing != nil {
 		l.playing.grace = besideGrace
 	}

@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    scriptExits,
 			"ready":    scriptReady,
+			"stranger": scriptStranger,
 			"until":    scriptUntil,
 			"partof":   scriptPartOf,
 			"nosecret": scriptNoSecret,

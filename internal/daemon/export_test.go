@@ -79,6 +79,9 @@ func (s TestStations) Pin(ctx context.Context, l identity.Link, r node.Role) err
 	return s.pin(ctx, l, r)
 }
 
+// Hold is what the API calls for a player that is about to come.
+func (s TestStations) Hold(ctx context.Context, l identity.Link) error { return s.hold(ctx, l) }
+
 // Unpin takes back Pin.
 func (s TestStations) Unpin(ctx context.Context, id identity.StationID) (bool, error) {
 	return s.unpin(ctx, id)

@@ -126,6 +126,37 @@ func TestUnpinLeavesPlayersAlone(t *testing.T) {
 	})
 }
 
+func TestHeldForAPlayerThatComesOrNot(t *testing.T) {
+	inBubble(t, func(t *testing.T, s daemon.TestStations) {
+		t.Helper()
+		never, comes, relayed := stationID(1), stationID(2), stationID(3)
+		if err := s.Pin(t.Context(), identity.Link{Station: relayed}, node.RoleRelay); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []identity.StationID{never, comes, relayed} {
+			if err := s.Hold(t.Context(), identity.Link{Station: id}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantRole(t, s, never, node.RoleListener)
+		time.Sleep(daemon.TuneGrace / 2)
+		_, release, err := s.Tune(t.Context(), comes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(daemon.TuneGrace/2 + 2*time.Second)
+		wantRole(t, s, never, 0)
+		wantRole(t, s, comes, node.RoleListener)
+		wantRole(t, s, relayed, node.RoleRelay)
+		if err := s.Hold(t.Context(), identity.Link{Station: comes}); err != nil {
+			t.Fatal(err)
+		}
+		release()
+		time.Sleep(daemon.TuneGrace + 2*time.Second)
+		wantRole(t, s, comes, 0)
+	})
+}
+
 func TestTooManyStations(t *testing.T) {
 	inBubble(t, func(t *testing.T, s daemon.TestStations) {
 		t.Helper()

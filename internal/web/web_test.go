@@ -331,6 +331,7 @@ func TestControl(t *testing.T) {
 			[]string{"Content-Type", "application/json; charset=utf-8"},
 			200, "tune streamerp2p://" + id + " listener",
 		},
+		{"player", "POST", "/api/v1/tune", `{"station":"` + id + `","role":"player"}`, jsonType, 200, "tune streamerp2p://" + id},
 		{"form", "POST", "/api/v1/tune", `station=` + id, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, ""},
 		{"no type", "POST", "/api/v1/tune", `{"station":"` + id + `"}`, nil, 415, ""},
 		{"no JSON", "POST", "/api/v1/tune", `station`, jsonType, 400, ""},
