@@ -30,12 +30,14 @@ func (l *listening) beside(ctx context.Context, client *daemon.Client, link iden
 		}
 		l.station = link.Station
 	}
-	if err := client.Tune(ctx, link, "player"); err != nil {
+	if err := client.Tune(ctx, link, "player"); ctx.Err() != nil {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	fmt.Fprintf(l.words, "%-7s a node runs already and plays this; its page is %s\n", "node", client.URL())
 	if l.playing != nil {
-		l.playing.grace = besideGrace
+		l.playing.grace, l.playing.piped = besideGrace, client.HasPassword()
 	}
 	l.grace = min(l.grace, besideGrace)
 	ctx, cancel := context.WithCancel(ctx)

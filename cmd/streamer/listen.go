@@ -44,6 +44,9 @@ func (c *listenCmd) Run(p *program, g *globalFlags) error {
 		return err
 	}
 	opts := c.options(p, g)
+	if play != nil {
+		play.piped = c.HTTPPassword != ""
+	}
 	l := &listening{p: p, station: link.Station, playing: play}
 	if byName {
 		l.name = c.Station
@@ -99,6 +102,9 @@ func (l *listening) run(ctx context.Context, d *daemon.Daemon, ready daemon.Read
 	url := ""
 	if ready.HTTP != "" {
 		url = l.url(ready.HTTP)
+	}
+	if l.playing != nil && ready.Password != "" {
+		l.playing.piped = true
 	}
 	channel, release, err := d.Tune(ctx, l.station)
 	if err != nil {

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 
 // Every script runs the real program: nodes on loopback, files, pipes, signals.
 func TestScripts(t *testing.T) {
-	for _, tool := range []string{"bash", "curl", "ffmpeg", "fish", "zsh"} {
+	for _, tool := range []string{"bash", "curl", "ffmpeg", "fish", "mpv", "zsh"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("the scripts need %s (Debian package %s): %v", tool, tool, err)
 		}

@@ -22,6 +22,7 @@ type playing struct {
 	internal *sound.Player    // nil: not by itself
 	other    *playback.Player // nil: none, or not looked for yet
 	auto     bool
+	piped    bool          // the address wants a password
 	grace    time.Duration // after the station's end: how long it may come back
 }
 
@@ -67,6 +68,9 @@ func (pl *playing) play(ctx context.Context, words io.Writer, channel *playback.
 		}
 		fmt.Fprintln(pl.p.stderr, "streamer:", oneLine(err.Error()))
 		pl.other = other
+	}
+	if pl.piped {
+		pl.other.Pipe()
 	}
 	fmt.Fprintf(words, "%-7s %s\n", "player", pl.other.Command[0])
 	following, cancel := context.WithCancel(ctx)

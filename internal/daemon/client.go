@@ -51,6 +51,9 @@ func NewClient(addr string) *Client {
 // UsePassword sets what the node is shown from now on, as --http-password; call it before everything else. "" shows none.
 func (c *Client) UsePassword(password string) { c.password = password }
 
+// HasPassword reports whether there is one to show, which the node may or may not want.
+func (c *Client) HasPassword() bool { return c.password != "" }
+
 // Close ends idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -73,6 +73,16 @@ func FindPlayer(text string) (*Player, error) {
 	return &Player{Command: words, Piped: len(words) > 1 && words[len(words)-1] == "-"}, nil
 }
 
+// Pipe has a player that is known to be able to do so read the audio from its standard input; others get the address still.
+// It is for an address that wants a password, which others would see on a command line.
+func (p *Player) Pipe() {
+	name := strings.TrimSuffix(filepath.Base(p.Command[0]), ".exe")
+	reads := slices.ContainsFunc(knownPlayers(), func(known []string) bool { return known[0] == name })
+	if reads && !p.Piped {
+		p.Command, p.Piped = append(slices.Clip(p.Command), "-"), true
+	}
+}
+
 // systemPlayer is what opens a playlist as if somebody had double-clicked it.
 func systemPlayer() (*Player, error) {
 	command := []string{"xdg-open"}
