@@ -19,6 +19,8 @@ lan, dht, portmap           < daemon
 sim, daemon, demo, desktop  < cmd/streamer
 sound, mpris                < cmd/streamer
 node, codec                 < lab/load
+lab/browser                 < lab/players
+lab/players                 < lab/page
 lab/netlab, lab/tools, lab/players < lab, lab/nat, lab/sources
 lab/netlab                  < lab/crowd, lab/lan, lab/players
 NONE                        < demo/generate, archtest, dht/swarm, lab/sound

@@ -106,16 +106,17 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer card.close() //nolint:errcheck // heard below
-	b, err := newBrowser(t.Context(), card)
+	b, err := chromiumOn(t.Context(), card)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.close() //nolint:errcheck // it is killed
-	if err := b.open(server.URL + "/"); err != nil {
+	defer b.Close() //nolint:errcheck // it is killed
+	p, err := b.Open(server.URL + "/")
+	if err != nil {
 		t.Fatal(err)
 	}
 	var got struct{ Name, Song, Link, Title, Forest string }
-	if err := b.evaluate(`new Promise((done) => { const look = () => {
+	if err := p.Evaluate(`new Promise((done) => { const look = () => {
 		const row = document.querySelector(".row-station");
 		const link = document.querySelector("#station-link");
 		if (!row || link.hidden || !link.href) return setTimeout(look, 50);
@@ -129,7 +130,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("the page shows %+v", got)
 	}
 	var at float64
-	if err := b.evaluate(`(async () => {
+	if err := p.Evaluate(`(async () => {
 		document.querySelector("#station-play").click();
 		await new Promise((done) => setTimeout(done, 3500));
 		return document.querySelector("#audio").currentTime;
@@ -140,7 +141,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("the page's player is at %.1f s, %v were heard", at, h.played)
 	}
 	var again string
-	if err := b.evaluate(`(async () => {
+	if err := p.Evaluate(`(async () => {
 		const a = document.querySelector("#audio");
 		const state = () => document.querySelector("#bar").dataset.state;
 		document.querySelector("#play").click();
