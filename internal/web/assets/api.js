@@ -19,8 +19,9 @@ export class Refusal extends Error {
 
 /** ask asks the node for something and returns its answer, or throws a Refusal. */
 export async function ask(method, path, body, options = {}) {
+  const used = token;
   const response = await once(method, path, body, options);
-  if (response.status !== 403 || !(await renewToken())) return read(response);
+  if (response.status !== 403 || !(await renewToken(used))) return read(response);
   return read(await once(method, path, body, options));
 }
 
@@ -37,13 +38,12 @@ async function read(response) {
   return answer;
 }
 
-/** renewToken looks for a new token, which a node has after each start, and reports whether there is one. */
-async function renewToken() {
+/** renewToken looks for a new token, which a node has after each start, and reports whether it is not the one that was used. */
+async function renewToken(used) {
   const page = await fetch("/").then((r) => r.text()).catch(() => "");
   const fresh = new DOMParser().parseFromString(page, "text/html").querySelector('meta[name="streamer-token"]')?.content;
-  if (!fresh || fresh === token) return false;
-  token = fresh;
-  return true;
+  if (fresh) token = fresh;
+  return token !== used;
 }
 
 export const tune = (station) => ask("POST", "/api/v1/tune", {station});
