@@ -22,7 +22,7 @@ node, codec                 < lab/load
 lab/browser                 < lab/players
 lab/players                 < lab/page
 lab/netlab, lab/tools, lab/players < lab, lab/nat, lab/sources
-lab/netlab                  < lab/crowd, lab/lan, lab/players
+lab/netlab                  < lab/crowd, lab/lan, lab/page, lab/players
 NONE                        < demo/generate, archtest, dht/swarm, lab/sound
 `
 
