@@ -93,11 +93,13 @@ func (p *Page) Viewport(width, height int) error {
 	}, nil)
 }
 
-// ColorScheme makes the system's colours "light" or "dark".
-func (p *Page) ColorScheme(scheme string) error {
-	return p.Call("Emulation.setEmulatedMedia", map[string]any{
-		"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}},
-	}, nil)
+// Media sets features of the system that style sheets ask for: "prefers-color-scheme", "dark" and so on, in pairs.
+func (p *Page) Media(pairs ...string) error {
+	features := []map[string]string{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		features = append(features, map[string]string{"name": pairs[i], "value": pairs[i+1]})
+	}
+	return p.Call("Emulation.setEmulatedMedia", map[string]any{"features": features}, nil)
 }
 
 // Languages sets the languages that the listener reads, the best first: "de,en".
@@ -110,4 +112,9 @@ func (p *Page) Offline(is bool) error {
 	return p.Call("Network.emulateNetworkConditions", map[string]any{
 		"offline": is, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
 	}, nil)
+}
+
+// Downloads has what is downloaded put into a directory, under the names that it comes with.
+func (p *Page) Downloads(dir string) error {
+	return p.b.call("", "Browser.setDownloadBehavior", map[string]any{"behavior": "allow", "browserContextId": p.context, "downloadPath": dir}, nil)
 }

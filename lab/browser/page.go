@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	faultsMax = 50 // kept of a page
-	lookEvery = 20 * time.Millisecond
+	faultsMax  = 50  // kept of a page
+	answersMax = 500 // likewise
+	lookEvery  = 20 * time.Millisecond
 )
 
 // A Page is a window of its own, with storage of its own: it shares nothing with other Pages.
@@ -25,9 +26,17 @@ type Page struct {
 	target  string
 	session string
 
-	mu     sync.Mutex
-	faults []string
-	bytes  int64
+	mu      sync.Mutex
+	faults  []string
+	answers []Answer
+	bytes   int64
+}
+
+// An Answer is what came back for a request of a page.
+type Answer struct {
+	URL    string
+	Type   string // as DevTools call it: Document, Fetch, Image, Media, ...
+	Status int
 }
 
 // Open shows an address in a new window, and returns when the document is complete.
@@ -87,10 +96,14 @@ func (p *Page) Call(method string, params, result any) error {
 	return p.b.call(p.session, method, params, result)
 }
 
-// Go goes to an address and returns when its document is complete.
+// Go goes to an address and returns when its document, a new one in any case, is complete.
 func (p *Page) Go(address string) error {
 	var r struct {
-		Error string `json:"errorText"`
+		Error  string `json:"errorText"`
+		Loader string `json:"loaderId"`
+	}
+	if err := p.Evaluate(`document.old = true`, nil); err != nil {
+		return err
 	}
 	if err := p.Call("Page.navigate", map[string]any{"url": address}, &r); err != nil {
 		return err
@@ -98,7 +111,12 @@ func (p *Page) Go(address string) error {
 	if r.Error != "" {
 		return fmt.Errorf("chromium does not show %s: %s", address, r.Error)
 	}
-	return p.Await(`document.readyState === "complete" && location.href !== "about:blank"`)
+	if r.Loader == "" { // another place in the same document
+		if err := p.Call("Page.reload", nil, nil); err != nil {
+			return err
+		}
+	}
+	return p.Await(`document.readyState === "complete" && !document.old`)
 }
 
 // Await waits until the expression is true, or a minute.
@@ -162,7 +180,9 @@ func (p *Page) note(m message) {
 			Value       json.RawMessage
 			Description string
 		}
-		Length int64 `json:"encodedDataLength"`
+		Length   int64 `json:"encodedDataLength"`
+		Response Answer
+		Message  string
 	}
 	if json.Unmarshal(m.Params, &e) != nil {
 		return
@@ -182,6 +202,15 @@ func (p *Page) note(m message) {
 				fault += " " + string(a.Value) + a.Description
 			}
 		}
+	case "Page.javascriptDialogOpening":
+		fault = "dialog: " + e.Message
+		go func() { _ = p.Call("Page.handleJavaScriptDialog", map[string]any{"accept": false}, nil) }() // this is the reader of its answer
+	case "Network.responseReceived":
+		p.mu.Lock()
+		if e.Response.Type = e.Type; len(p.answers) < answersMax {
+			p.answers = append(p.answers, e.Response)
+		}
+		p.mu.Unlock()
 	case "Network.loadingFinished":
 		p.mu.Lock()
 		p.bytes += e.Length
@@ -203,6 +232,13 @@ func (p *Page) Faults() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.faults)
+}
+
+// Answers returns what came back for the page's requests so far.
+func (p *Page) Answers() []Answer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.answers)
 }
 
 // Bytes is how much the page's finished requests brought over the wire, heads included.

@@ -65,7 +65,8 @@ func prepare(ctx context.Context) error {
 		"--genre", "Laboratory, Sine", "--description", "A tone that rises."); err != nil {
 		return err
 	}
-	if chromium, err = browser.Start(ctx, filepath.Join(builds, "chromium"), []string{"HOME=" + builds}); err != nil {
+	if chromium, err = browser.Start(ctx, filepath.Join(builds, "chromium"), []string{"HOME=" + builds},
+		"--host-resolver-rules=MAP *.test 127.0.0.1"); err != nil {
 		studio.kill()
 		return err
 	}

@@ -82,6 +82,15 @@ func (p Player) ShowsTitles(f Format) bool { return slices.Contains(p.Titles, f)
 
 // Play gives the player the audio at url, or its playlist, and ends it after d.
 func (p Player) Play(ctx context.Context, url string, d time.Duration) (Report, error) {
+	return p.play(ctx, url, url+p.Playlist, d)
+}
+
+// Open gives the player a playlist's file, which everybody can read, and ends it after d.
+func (p Player) Open(ctx context.Context, path string, d time.Duration) (Report, error) {
+	return p.play(ctx, path, path, d)
+}
+
+func (p Player) play(ctx context.Context, url, list string, d time.Duration) (Report, error) {
 	for _, program := range append(p.Program, "pulseaudio", "parec") {
 		if _, err := exec.LookPath(program); err != nil {
 			return Report{}, fmt.Errorf("%s: %s is not installed: apt-get install %s pulseaudio pulseaudio-utils", p.Name, program,
@@ -98,7 +107,7 @@ func (p Player) Play(ctx context.Context, url string, d time.Duration) (Report, 
 	if err != nil {
 		return Report{}, fmt.Errorf("%s: %w", p.Name, err)
 	}
-	j := job{url: url, list: url + p.Playlist, time: d, card: c, notes: &notes{began: time.Now()}}
+	j := job{url: url, list: list, time: d, card: c, notes: &notes{began: time.Now()}}
 	err = errors.Join(p.run(ctx, j), c.close())
 	r := j.report()
 	if h := c.heard(); p.Name != "curl" {
