@@ -141,7 +141,7 @@ func TestFirstStart(t *testing.T) {
 	v.await(`!document.querySelector("#welcome-progress").checkVisibility()`)
 	v.await(`/\d.*bit\/s/.test(document.querySelector("#welcome-measure").textContent)`)
 	mbps := value[float64](v, `Number(document.querySelector("#welcome-measure").textContent.match(/[\d.]+(?= Mbit)/))`)
-	if line := float64(newcomerBPS) / 1e6; mbps < line/2 || mbps > line*1.05 {
+	if line := float64(newcomerBPS) / 1e6; mbps < line/2 || mbps > line*1.5 { // how exact it is is tested elsewhere
 		t.Errorf("of a line of %.0f Mbit/s it says: %s", line, v.text("#welcome-measure"))
 	}
 	t.Logf("measuring: %q", value[[]string](v, `measured`))

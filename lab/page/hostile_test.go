@@ -5,14 +5,9 @@
 package page
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -63,73 +58,28 @@ func spoil(v any, text string) any {
 // spoiling stands before a node and puts a hostile text into all that it says: whatever comes through a node must be harmless.
 func spoiling(t *testing.T, nd *node, text *atomic.Pointer[string]) string {
 	t.Helper()
-	to, err := url.Parse(nd.ready.HTTP)
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := func(b []byte) []byte {
-		var v any
-		if json.Unmarshal(b, &v) != nil {
-			return b
-		}
-		b, err := json.Marshal(spoil(v, *text.Load()))
-		if err != nil {
-			panic("page: " + err.Error()) // it was read as JSON
-		}
-		return b
-	}
-	proxy := httputil.NewSingleHostReverseProxy(to)
-	proxy.FlushInterval = -1
-	proxy.ModifyResponse = func(r *http.Response) error {
-		body := r.Body
-		switch r.Header.Get("Content-Type") {
-		case "text/event-stream":
-			out, in := io.Pipe()
-			go func() { // until the browser or the node closes the stream
-				lines := bufio.NewReader(body)
-				for {
-					b, err := lines.ReadBytes('\n')
-					if data, is := bytes.CutPrefix(b, []byte("data: ")); is {
-						b = append(append([]byte("data: "), line(bytes.TrimSpace(data))...), '\n')
-					}
-					if _, wrong := in.Write(b); err != nil || wrong != nil {
-						_ = in.CloseWithError(err) // always nil
-						return
-					}
-				}
-			}()
-			r.Body = both{out, body}
-		case "application/json":
-			if strings.HasPrefix(r.Request.URL.Path, "/assets/") {
-				return nil
+	return between(t, nd, func(events io.Reader, to io.Writer) (err error) {
+		eachLine(events, func(b []byte) bool {
+			if data, is := bytes.CutPrefix(b, []byte("data: ")); is {
+				b = append(append([]byte("data: "), spoilJSON(data, *text.Load())...), '\n')
 			}
-			b, err := io.ReadAll(body)
-			if err != nil {
-				return err
-			}
-			b = line(b)
-			r.Body, r.ContentLength = both{bytes.NewReader(b), body}, int64(len(b))
-			r.Header.Del("Content-Length")
-			r.Header.Del("Content-Encoding")
-		}
-		return nil
-	}
-	direct := proxy.Director
-	proxy.Director = func(r *http.Request) {
-		direct(r)
-		if strings.HasPrefix(r.URL.Path, "/api/") {
-			r.Header.Set("Accept-Encoding", "identity")
-		}
-	}
-	s := httptest.NewServer(proxy)
-	t.Cleanup(s.Close)
-	return s.URL
+			_, err = to.Write(b)
+			return err == nil
+		})
+		return err
+	}, func(answer []byte) []byte { return spoilJSON(answer, *text.Load()) })
 }
 
-// both reads one and closes the other.
-type both struct {
-	io.Reader
-	io.Closer
+func spoilJSON(b []byte, text string) []byte {
+	var v any
+	if json.Unmarshal(b, &v) != nil {
+		return b
+	}
+	b, err := json.Marshal(spoil(v, text))
+	if err != nil {
+		panic("page: " + err.Error()) // it was read as JSON
+	}
+	return b
 }
 
 // harmless is empty when a page did nothing that a text told it, and shows nothing but what it should.
