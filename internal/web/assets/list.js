@@ -11,6 +11,7 @@ import {ago, codecName, nameOf, number} from "./format.js";
 import {t} from "./i18n.js";
 import {audience, count, station, view} from "./stations.js";
 import {isOn, play, player} from "./player.js";
+import {nowTitle} from "./titles.js";
 
 const grid = byId("list");
 const body = byId("rows");
@@ -162,13 +163,14 @@ function fill(row, id) {
   if (!s) return;
   const playing = id === player.id && isOn();
   const favourite = isFavourite(id);
-  const look = [playing, favourite, id === selected, id === current, filter.shelf].join() + document.documentElement.lang;
+  const title = playing ? nowTitle(id).text : s.title; // the one that is heard
+  const look = [title, playing, favourite, id === selected, id === current, filter.shelf].join() + document.documentElement.lang;
   if (row.shown === s && row.look === look) return;
   row.shown = s;
   row.look = look;
   const people = s.online ? t("listeners", {n: audience(s)}) : "";
   text(row.name, nameOf(s));
-  text(row.under, underLine(s));
+  text(row.under, underLine(s, title));
   text(row.people, s.online ? number(audience(s)) : "");
   set(row.people.parentNode, "title", people);
   row.people.parentNode.hidden = !s.online;
@@ -181,9 +183,9 @@ function fill(row, id) {
   set(row.star, "aria-label", t("favourite_of", {name: nameOf(s)}));
 }
 
-function underLine(s) {
+function underLine(s, title) {
   if (filter.shelf === "heard") return t("you_heard", {ago: ago((Date.now() - heardAt(s.id)) / 1000)});
-  if (s.online) return s.title || s.description || s.genre || codecName(s.codec);
+  if (s.online) return title || s.description || s.genre || codecName(s.codec);
   return s.last_alive_s === null ? t("never_heard") : t("last_heard", {ago: ago(s.last_alive_s)});
 }
 
@@ -258,6 +260,7 @@ new ResizeObserver(() => {
 
 on("stations", orderSoon);
 on("player", drawSoon);
+on("title", drawSoon);
 on("favourites", () => filter.shelf === "favourites" ? orderSoon() : drawSoon());
 on("heard", () => filter.shelf === "heard" && order());
 on("language", () => {

@@ -3,7 +3,7 @@
 // The page of a node: it starts the parts and says which one a narrow window shows. docs/page.md says how it is built.
 
 import {byId, set} from "./dom.js";
-import {on, state, tuned} from "./state.js";
+import {emit, on, state, tuned} from "./state.js";
 import {startLanguage, t} from "./i18n.js";
 import {startEvents, watch} from "./api.js";
 import {isOn, player} from "./player.js";
@@ -43,7 +43,10 @@ function fallback() {
 
 function title() {
   const s = isOn() ? station(player.id) : null;
-  document.title = s ? [nowTitle(s.id).text, nameOf(s)].filter(Boolean).join(" – ") : "Streamer";
+  const words = s ? [nowTitle(s.id).text, nameOf(s)].filter(Boolean).join(" – ") : "Streamer";
+  if (document.title === words) return;
+  document.title = words;
+  emit("title");
 }
 
 /** everySoOften is for what changes without an event: the listener's place. */

@@ -52,7 +52,9 @@ function measureWords(upload) {
   const {state: at, bps, at_least: atLeast} = upload.test;
   if (at === "asking") return t("measure_asking");
   if (at === "running") return t("measure_running");
-  if (at === "done" && bps) return t(atLeast ? "measure_at_least" : "measure_done", {rate: rate(bps)});
+  const known = bps ? t(atLeast ? "measure_at_least" : "measure_done", {rate: rate(bps)}) : "";
+  if (at === "later") return t("measure_later") + " " + known;
+  if (at === "done" && known) return known;
   if (at === "nobody") return t("measure_nobody");
   if (upload.measured_bps) return t("measure_seen", {rate: rate(upload.measured_bps)});
   return t("measure_never");
