@@ -145,6 +145,8 @@ func TestFirstStart(t *testing.T) {
 		t.Errorf("of a line of %.0f Mbit/s it says: %s", line, v.text("#welcome-measure"))
 	}
 	t.Logf("measuring: %q", value[[]string](v, `measured`))
+	v.click("#measure-again")
+	v.await(`/ten minutes ago.*bit\/s/.test(document.querySelector("#measure-words").textContent)`)
 	var status struct {
 		First bool   `json:"first_start"`
 		Reach string `json:"reachability"`

@@ -51,6 +51,7 @@ func TestTitles(t *testing.T) {
 		}
 	}
 	last := changes[len(changes)-1].Title
+	v.awaitText(row(studio.ready.StationID)+" .under", last)
 	v.await(`document.querySelector("#title-list li .song").textContent === ` + quote(last[len("Laboratory - "):]))
 	v.await(`navigator.mediaSession.metadata.title === ` + quote(last[len("Laboratory - "):]) + ` && navigator.mediaSession.playbackState === "playing"`)
 	if live := value[string](v, `fetch("/api/v1/stations/`+studio.ready.StationID+`/titles").then((r) => r.json()).then((l) => l.at(-1).text)`); live == last {
