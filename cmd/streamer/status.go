@@ -99,6 +99,9 @@ func place(st daemon.TunedStatus) string {
 	if st.LagMS != nil {
 		parts = append(parts, fmt.Sprintf("%.1f s behind the source", float64(*st.LagMS)/1000))
 	}
+	if st.Full != nil {
+		parts = append(parts, fmt.Sprintf("%s without upload left for this node, asked again in %.0f s", plural(st.Full.Peers, "peer"), float64(st.Full.TryInMS)/1000))
+	}
 	return strings.Join(parts, ", ")
 }
 

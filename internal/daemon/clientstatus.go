@@ -75,7 +75,11 @@ type TunedStatus struct {
 	Hops       *int   `json:"hops"`
 	BufferMS   int64  `json:"buffer_ms"`
 	LagMS      *int64 `json:"lag_ms"`
-	Chunks     struct {
+	Full       *struct {
+		Peers   int   `json:"peers"`
+		TryInMS int64 `json:"try_in_ms"`
+	} `json:"full"`
+	Chunks struct {
 		Received  uint64 `json:"received"`
 		Repaired  uint64 `json:"repaired"`
 		Missing   uint64 `json:"missing"`

@@ -20,6 +20,8 @@ type Status struct {
 	Hops     int // -1 unknown
 	Buffer   time.Duration
 	Lag      time.Duration // 0 unknown
+	Full     int           // peers that have no upload left for this node, while nobody brings it a part of the stream; 0: it has all, or they are asked
+	TryIn    time.Duration // until the first of them is asked again
 	Counts   Counts
 	Parents  []Neighbour
 	Children []Neighbour
@@ -44,6 +46,7 @@ func (s *Station) Status(now mono.Time) Status {
 		st.OnAir = e.newest != nil && e.end == nil && now.Sub(s.timers.progress) < onAirSilence
 		st.Lag = s.lag(now, e)
 	}
+	st.Full, st.TryIn = s.turnedAway(now)
 	for _, p := range s.peers {
 		st.Partners = append(st.Partners, p.id)
 		if p.isChild() {
@@ -51,6 +54,25 @@ func (s *Station) Status(now mono.Time) Status {
 		}
 	}
 	return st
+}
+
+// turnedAway counts the peers that refused this node for want of upload while a part of the stream has nobody to bring it, and says when
+// the first of them is asked again.
+func (s *Station) turnedAway(now mono.Time) (full int, tryIn time.Duration) {
+	if s.cfg.Role == Source || s.leaving || s.fed() {
+		return 0, 0
+	}
+	next := mono.Never
+	for _, p := range s.peers {
+		if p.parent.full && !p.gone && now.Sub(p.heardAt) < partnerSilence {
+			full++
+			next = mono.Min(next, max(now, p.parent.refusedUntil))
+		}
+	}
+	if full == 0 {
+		return 0, 0
+	}
+	return full, next.Sub(now)
 }
 
 // lag is the age, by wall clocks, of the newest chunk that is there with all before it.

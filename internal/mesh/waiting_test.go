@@ -97,3 +97,25 @@ func TestRepeatingParentIsLeft(t *testing.T) {
 		})
 	}
 }
+
+// Who is turned away for want of upload knows it, and when the next one is asked; who has all, or was told of another reason, is not.
+func TestTurnedAway(t *testing.T) {
+	for _, c := range []struct {
+		reason  wire.GrantReason
+		classes uint16
+		full    int
+	}{{wire.GrantFull, 0, 1}, {wire.GrantFull, 0x7777, 1}, {wire.GrantNothing, 0, 0}, {wire.GrantAll, 0xffff, 0}} {
+		r := newRig(t, mesh.Listener, 0)
+		r.s.PeerUp(r.now, 1, nodeID(1), addrOf(1), &r.out)
+		r.meet(1)
+		w, ok := r.lastWant(1)
+		if !ok {
+			t.Fatal("asked for nothing")
+		}
+		r.from(1, wire.Grant{Channel: 1, Token: w.Token, Manifests: c.classes != 0, Reason: c.reason, Classes: c.classes, Epoch: epoch, Wait: 20}.Append(nil))
+		st := r.s.Status(r.now)
+		if st.Full != c.full || (st.TryIn > 0) != (c.full > 0) || st.TryIn > 5*time.Second {
+			t.Errorf("%v of %04x: %d peers are full, next try in %v", c.reason, c.classes, st.Full, st.TryIn)
+		}
+	}
+}

@@ -264,6 +264,8 @@ type StationStatus struct {
 	Hops       int           // to the source; 0 at the source, -1 unknown
 	Buffer     time.Duration // contiguous audio ahead of the play clock
 	Lag        time.Duration // source's wall clock to here; 0 unknown
+	Full       int           // peers that have no upload left for this node, while nobody brings it a part of the stream
+	TryIn      time.Duration // until the first of them is asked again
 	Chunks     ChunkCounts
 	Bytes      ByteCounts
 	Parents    []PeerStatus

@@ -40,7 +40,7 @@ func (n *Node) Status(now mono.Time) Status {
 func (n *Node) stationStatus(now mono.Time, s *station) StationStatus {
 	m := s.Status(now)
 	st := StationStatus{ID: s.id, Role: Role(m.Role), OnAir: m.OnAir, Ended: m.Ended, Epoch: m.Epoch, BitrateBPS: m.RateBPS,
-		Hops: m.Hops, Buffer: m.Buffer, Lag: m.Lag, Partners: len(m.Partners),
+		Hops: m.Hops, Buffer: m.Buffer, Lag: m.Lag, Full: m.Full, TryIn: m.TryIn, Partners: len(m.Partners),
 		Chunks: ChunkCounts{m.Counts.Received, m.Counts.Repaired, m.Counts.Missing, m.Counts.Duplicate},
 		Bytes:  ByteCounts{PayloadIn: m.Counts.PayloadIn, WireIn: s.bytesIn, WireOut: s.bytesUp}}
 	for _, id := range m.Partners {

@@ -93,7 +93,7 @@ func (s Standing) Words() (summary, advice string) {
 	case s.Verdict == VerdictHidden:
 		return s.hiddenWords()
 	case !s.Outside4.IsValid() && !s.Outside6.IsValid():
-		return "No other node has answered yet, so it is not known whether others reach you.",
+		return "No node beyond your network has answered yet, so it is not known whether others reach you.",
 			"Wait a moment. If this stays, look whether the computer is online and a firewall lets UDP out."
 	}
 	return "It is not known yet whether others reach you directly.", "Nothing to do. It is being found out; listening and broadcasting work meanwhile."

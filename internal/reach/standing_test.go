@@ -17,7 +17,7 @@ func TestWords(t *testing.T) {
 		s               reach.Standing
 		summary, advice string // parts
 	}{
-		{reach.Standing{}, "No other node has answered yet", "firewall lets UDP out"},
+		{reach.Standing{}, "No node beyond your network has answered yet", "firewall lets UDP out"},
 		{reach.Standing{Outside4: at4, Mapping: eim}, "not known yet", "Nothing to do"},
 		{reach.Standing{Verdict: reach.VerdictPublic, Filtering: eim, Outside4: at4}, "Others reach you directly.", "Nothing to do."},
 		{reach.Standing{Verdict: reach.VerdictPublic, Filtering: apdm, Outside4: at4, Outside6: at6}, "over IPv6, and by introduction over IPv4", "Nothing"},

@@ -105,12 +105,19 @@ type tunedJSON struct {
 	Hops     *int          `json:"hops"`
 	Buffer   int64         `json:"buffer_ms"`
 	Lag      *int64        `json:"lag_ms"`
+	Full     *fullJSON     `json:"full"`
 	Chunks   chunksJSON    `json:"chunks"`
 	Bytes    bytesJSON     `json:"bytes"`
 	Parents  []parentJSON  `json:"parents"`
 	Children []childJSON   `json:"children"`
 	Position positionJSON  `json:"position"`
 	Timeline *timelineJSON `json:"timeline"`
+}
+
+// A fullJSON says that nobody brings the node a part of the stream, since those whom it asked have no upload left.
+type fullJSON struct {
+	Peers int   `json:"peers"`
+	TryIn int64 `json:"try_in_ms"`
 }
 
 type chunksJSON struct {
@@ -221,6 +228,9 @@ func newTuned(t node.StationStatus, pic *node.Picture, playing *Playing, about *
 	}
 	if t.Hops >= 0 {
 		j.Hops = &t.Hops
+	}
+	if t.Full > 0 {
+		j.Full = &fullJSON{t.Full, t.TryIn.Milliseconds()}
 	}
 	if t.Lag != 0 {
 		lag := t.Lag.Milliseconds()

@@ -119,7 +119,7 @@ func snapshot() web.Snapshot {
 			Upload: node.UploadStatus{BudgetBPS: 2_000_000, MeasuredBPS: 3_000_000, UsedBPS: 500_000},
 			Tuned: []node.StationStatus{{
 				ID: stationID, Role: node.RoleListener, OnAir: true, BitrateBPS: 128_000, Hops: 2, Buffer: 3500 * time.Millisecond,
-				Lag: 420 * time.Millisecond, Chunks: node.ChunkCounts{Received: 10, Repaired: 1, Missing: 2, Duplicate: 3},
+				Lag: 420 * time.Millisecond, Full: 2, TryIn: 1500 * time.Millisecond, Chunks: node.ChunkCounts{Received: 10, Repaired: 1, Missing: 2, Duplicate: 3},
 				Bytes:   node.ByteCounts{PayloadIn: 11200, WireIn: 13000, WireOut: 26000},
 				Parents: []node.PeerStatus{peer}, Children: []node.PeerStatus{peer, peer},
 			}},
@@ -259,7 +259,7 @@ func TestStatus(t *testing.T) {
 		"peers":2,"players":1,
 		"given":{"session_bytes":1000,"today_bytes":2000,"total_bytes":30000},"first_start":true,
 		"tuned":[{"timeline":{"from_ms":1501,"live_ms":52000},"id":"`+stationID.String()+`","name":"<script>alert(1)</script>","role":"listener","online":true,"codec":"mp3",
-		"bitrate_bps":128000,"title":"</script>&\u2028","hops":2,"buffer_ms":3500,"lag_ms":420,
+		"bitrate_bps":128000,"title":"</script>&\u2028","hops":2,"buffer_ms":3500,"lag_ms":420,"full":{"peers":2,"try_in_ms":1500},
 		"chunks":{"received":10,"repaired":1,"missing":2,"duplicate":3},
 		"bytes":{"payload_in":11200,"wire_in":13000,"wire_out":26000},
 		"parents":[`+peer+`"manifests":true,"hops":1,"lag_ms":210,"ancestors":["abcdef"]}],

@@ -28,6 +28,7 @@ function words(s) {
   const given = state.status.given?.today_bytes ?? s.bytes.wire_out;
   const end = s.children.length > 0 || given > 1e5 ? " " + t("given_line", {bytes: bytes(given)}) : "";
   if (s.role === "source") return t("you_source") + " " + feeds + end;
+  if (s.full) return t("full", {n: s.full.peers, s: Math.ceil(s.full.try_in_ms / 1000)}) + (s.parents.length === 0 ? "" : " " + fed);
   const way = s.hops === null ? "" : t("way", {n: s.hops}) + " ";
   if (s.parents.length === 0) return s.online && way !== "" ? way : t("nobody_feeds");
   return way + fed + " " + feeds + end;
