@@ -70,7 +70,7 @@ func (nd *node) start(http string) error {
 	defer log.Close() //nolint:errcheck // the process has its own
 	nd.cmd = exec.CommandContext(context.Background(), streamer, append(nd.args, "--http", http)...)
 	nd.cmd.Stdout, nd.cmd.Stderr = log, log
-	nd.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	nd.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // nothing outlives a test that was killed
 	nd.ended = make(chan struct{})
 	if err := nd.cmd.Start(); err != nil {
 		return err

@@ -18,7 +18,8 @@ import (
 // A view is a page in the browser, for a test: what fails ends the test.
 type view struct {
 	*browser.Page
-	t *testing.T
+	t      *testing.T
+	closed bool
 }
 
 // open shows a node's page and waits until it has started.
@@ -36,17 +37,24 @@ func window(t *testing.T) *view {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &view{p, t}
-	t.Cleanup(func() {
-		if t.Failed() {
-			v.keep()
-		}
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	v.must(p.Viewport(1280, 900))
+	v := &view{Page: p, t: t}
+	t.Cleanup(v.close)
+	v.must(v.Viewport(1280, 900))
 	return v
+}
+
+// close closes the window, once, and keeps what was seen when the test failed.
+func (v *view) close() {
+	if v.closed {
+		return
+	}
+	v.closed = true
+	if v.t.Failed() {
+		v.keep()
+	}
+	if err := v.Close(); err != nil {
+		v.t.Error(err)
+	}
 }
 
 // keep writes what is seen when a test fails.

@@ -6,6 +6,7 @@ package page
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -105,6 +106,26 @@ func unharmed(t *testing.T, v *view, nd *node) {
 	}
 }
 
+// attacksLeast is how many requests of an attack the node refuses because of where they come from; those to /listen, of which there are
+// four, it counts elsewhere.
+const attacksLeast = 15
+
+// refused is how many requests the node refused, by what was wrong.
+func (nd *node) refused(t *testing.T, why string) (n int) {
+	t.Helper()
+	resp := nd.do(t, http.MethodGet, "/metrics", nil)
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(text), `streamer_requests_refused_total{reason="`+why+`"} `)
+	if _, err := fmt.Sscan(line, &n); err != nil {
+		t.Fatalf("the node's metrics: %v", err)
+	}
+	return n
+}
+
 // port is that of the node's page.
 func (nd *node) port() string {
 	u, err := url.Parse(nd.ready.HTTP)
@@ -130,10 +151,15 @@ func TestOtherSites(t *testing.T) {
 	for _, from := range []string{"http://evil.test:" + u.Port(), evil.URL} { // another site; another port of the same address
 		v := window(t)
 		v.must(v.Go(from + "/"))
+		before := nd.refused(t, "site")
 		for _, fruit := range value[[]string](v, onward(nd, strings.TrimSuffix(nd.ready.HTTP, "/"))) {
 			t.Errorf("from %s: %s", from, fruit)
 		}
 		unharmed(t, v, nd)
+		// The browser keeps some answers from the page by itself. The node must not have given them.
+		if n := nd.refused(t, "site") - before; n < attacksLeast {
+			t.Errorf("from %s: the node refused %d requests", from, n)
+		}
 		refused := slices.ContainsFunc(v.Faults(), func(s string) bool { return strings.Contains(s, "frame-ancestors") })
 		if !refused {
 			t.Errorf("from %s: the page was framed: %q", from, v.Faults())
