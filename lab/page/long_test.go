@@ -405,10 +405,10 @@ func TestClickToSound(t *testing.T) {
 	}
 	writeSection(t, "sound", fmt.Sprintf(`## From the click to the sound
 
-In ms from the click on Play to the first sample that is no silence, %d times each, in a new window each time; and to the element's playing event, which
-comes earlier. Cold: the node is not tuned in. Warm: it is. The broadcaster is on the same machine: the network adds its round trips.
+In ms from the click on Play to the first sample that is no silence, %d times each, in a new window each time; and to the element's
+playing event. Cold: the node is not tuned in. Warm: it is. The broadcaster is on the same machine: the network adds its round trips.
 
-| Codec | Node | Least | Median | Most | Playing event, median | Pauses of the sound in %v after one of the clicks |
+| Codec | Node | Least | Median | Most | Playing event, median | Pauses of the sound in the %v after one of the clicks |
 |---|---|---|---|---|---|---|
 %s`, clicks, listenFor, table.String()))
 }
