@@ -24,7 +24,7 @@ SERIAL := ./internal/archtest ./internal/demo/... ./internal/mono ./internal/ide
           ./internal/gossip ./internal/mesh ./internal/node ./internal/reach ./internal/sim ./internal/uplink
 CORE   := ./internal/mono ./internal/identity ./internal/wire ./internal/link ./internal/mesh ./internal/node
 # A number of inputs, not a time: at the end of a short time go test may blame a target for the deadline itself.
-FUZZ_SMOKE ?= 5000x
+FUZZ_SMOKE ?= 3000x
 FUZZ_TIME  ?= 10m
 
 .PHONY: build

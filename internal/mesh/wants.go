@@ -19,7 +19,7 @@ const (
 	newcomerRetry = 400 * time.Millisecond // a newcomer that nobody takes asks again soon, then as an orphan
 	headersGrace  = 400 * time.Millisecond
 	beginning     = 4 * time.Second         // of playing, in which a quarter may come later than the others
-	resumeAfter   = 2500 * time.Millisecond // without progress, before the past is skipped as at the start
+	resumeAfter   = 1200 * time.Millisecond // without progress, before the past is skipped as at the start
 )
 
 // wantFor says where a subscription to classes without a parent begins: for a newcomer a few seconds ago; for one who has
