@@ -15,6 +15,10 @@ import (
 // deadAfter is how long a probed peer is silent before its link is given up.
 const deadAfter = 1500 * time.Millisecond
 
+// deadAlone is the same when no parent answers: then it is this node's own line that changed, its NAT perhaps, and those behind NATs of their
+// own hear it only when they are introduced again.
+const deadAlone = 700 * time.Millisecond
+
 // A peer is a link whose other end carries the station, or may.
 type peer struct {
 	id     PeerID
@@ -211,9 +215,13 @@ func (s *Station) dropPeer(now mono.Time, p *peer, out *Output) {
 // dropDead gives up the links to peers that have answered no probe for a while, so that they are dialled again: a
 // broadcaster that restarts is another node at the same address.
 func (s *Station) dropDead(now mono.Time, out *Output) {
+	after := deadAfter
+	if s.play.begun && s.orphaned(now) {
+		after = deadAlone
+	}
 	for i := len(s.peers) - 1; i >= 0; i-- {
 		p := s.peers[i]
-		if p.probeAt == 0 || now.Sub(p.probeAt) < deadAfter || now.Sub(p.heardAt) < deadAfter {
+		if p.probeAt == 0 || now.Sub(p.probeAt) < after || now.Sub(p.heardAt) < after {
 			continue
 		}
 		out.Dead = append(out.Dead, p.id)
