@@ -172,6 +172,8 @@ func (w *World) settle(h *host) {
 	if due > 0 {
 		w.measure.shares = append(w.measure.shares, share{onTime: onTime, due: due})
 		w.measure.within = append(w.measure.within, share{onTime: within, due: due})
+	}
+	if e.player.plays {
 		w.measure.delays = append(w.measure.delays, e.player.delay)
 	}
 	if e.ended {

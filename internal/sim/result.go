@@ -23,13 +23,13 @@ type Result struct {
 	Conditions Conditions `json:"conditions"`
 
 	OnTimeMean   float64 `json:"on_time_mean"`
-	OnTimeP1     float64 `json:"on_time_p1"` // of the listener below which 1 % of all are
-	WithinP1     float64 `json:"within_p1"`
+	OnTimeP1     float64 `json:"on_time_p1"`  // of the listener below which 1 % of all are
 	WithinMean   float64 `json:"within_mean"` // chunks that came within the play delay after their publication
-	Missing      uint64  `json:"missing"`     // audio chunks that listeners never got, of those due
-	Late         uint64  `json:"late"`        // silence of those who waited for audio, in chunks
-	Duplicates   float64 `json:"duplicates"`  // chunks received again / chunks received
-	Repaired     float64 `json:"repaired"`    // chunks that came on request / chunks received
+	WithinP1     float64 `json:"within_p1"`
+	Missing      uint64  `json:"missing"`    // audio chunks that listeners never got, of those due
+	Late         uint64  `json:"late"`       // silence of those who waited for audio, in chunks
+	Duplicates   float64 `json:"duplicates"` // chunks received again / chunks received
+	Repaired     float64 `json:"repaired"`   // chunks that came on request / chunks received
 	HopsP50      int     `json:"hops_p50"`
 	HopsP99      int     `json:"hops_p99"`
 	LagP50MS     int     `json:"lag_p50_ms"`

@@ -107,13 +107,6 @@ func (p *Page) Languages(list string) error {
 	return p.Call("Emulation.setUserAgentOverride", map[string]any{"userAgent": "Mozilla/5.0 (X11; Linux x86_64) Chrome", "acceptLanguage": list}, nil)
 }
 
-// Offline cuts the page off from the network, or joins it again.
-func (p *Page) Offline(is bool) error {
-	return p.Call("Network.emulateNetworkConditions", map[string]any{
-		"offline": is, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
-	}, nil)
-}
-
 // Downloads has what is downloaded put into a directory, under the names that it comes with.
 func (p *Page) Downloads(dir string) error {
 	return p.b.call("", "Browser.setDownloadBehavior", map[string]any{"behavior": "allow", "browserContextId": p.context, "downloadPath": dir}, nil)
