@@ -90,26 +90,53 @@ func TestBacklogOfTheCutOff(t *testing.T) {
 	}
 }
 
-// A node that heard nothing for some seconds asks for as much as may still be played.
+// A node that heard nothing for more than a second asks for as much as may still be played; after less NACK brings what is missing.
 func TestCutOffAsksForItsDelay(t *testing.T) {
-	r := newRig(t, mesh.Listener, 0)
-	r.feedFrom(1, epoch, 0)
-	media := func(m *wire.Manifest) { m.Wall -= 3000 } // the backlog's first chunk is 3 s old
-	r.from(1, r.manifest(epoch, 0, 4, media))
-	r.chunks(1, epoch, 0, 1, 2, 3)
-	for seq := uint32(4); seq < 60; seq += 4 {
-		r.from(1, r.manifest(epoch, seq, 4))
-		r.chunks(1, epoch, seq, seq+1, seq+2, seq+3)
-		r.run(4 * chunkSpan)
+	for silent, backlog := range map[time.Duration]bool{time.Second: false, 1500 * time.Millisecond: true, 4 * time.Second: true} {
+		r := newRig(t, mesh.Listener, 0)
+		r.feedFrom(1, epoch, 0)
+		media := func(m *wire.Manifest) { m.Wall -= 3000 } // the backlog's first chunk is 3 s old
+		r.from(1, r.manifest(epoch, 0, 4, media))
+		r.chunks(1, epoch, 0, 1, 2, 3)
+		for seq := uint32(4); seq < 60; seq += 4 {
+			r.from(1, r.manifest(epoch, seq, 4))
+			r.chunks(1, epoch, seq, seq+1, seq+2, seq+3)
+			r.run(4 * chunkSpan)
+		}
+		r.run(silent - 4*chunkSpan)
+		r.s.PeerDown(r.now, 1, &r.out)
+		r.collect()
+		r.s.PeerUp(r.now, 2, nodeID(2), addrOf(2), &r.out)
+		r.meet(2)
+		w, ok := r.lastWant(2)
+		if !ok || !w.Orphan || w.Backlog != backlog || backlog && (w.Epoch != epoch || w.From != 60 || w.Back < 3500 || w.Back > 4500) {
+			t.Errorf("after %v asked for %+v", silent, w)
+		}
 	}
-	r.run(4 * time.Second)
-	r.s.PeerDown(r.now, 1, &r.out)
-	r.collect()
-	r.s.PeerUp(r.now, 2, nodeID(2), addrOf(2), &r.out)
-	r.meet(2)
-	w, ok := r.lastWant(2)
-	if !ok || !w.Backlog || !w.Orphan || w.Epoch != epoch || w.From != 60 || w.Back < 3500 || w.Back > 4500 {
-		t.Errorf("asked for %+v", w)
+}
+
+// Who hears no parent gives the links to them up sooner than who hears one of two: behind NATs a new introduction is the only way.
+func TestDeadSoonerAlone(t *testing.T) {
+	for _, fed := range []bool{false, true} {
+		r := newRig(t, mesh.Listener, 0)
+		r.feedFrom(1, epoch, 0)
+		r.from(1, r.manifest(epoch, 0, 8))
+		r.chunks(1, epoch, 0, 1, 2, 3, 4, 5, 6, 7)
+		if fed {
+			r.meet(2)
+			r.have(2, 1)
+		}
+		silent := r.now
+		for r.s.Uses(1) && r.now.Sub(silent) < 4*time.Second {
+			r.run(50 * time.Millisecond)
+			if w, ok := r.lastWant(2); ok { // the other takes over
+				r.from(2, wire.Grant{Channel: 2, Token: w.Token, Manifests: w.Manifests, Classes: w.Classes, Epoch: epoch, From: 8}.Append(nil))
+				r.s.Pong(r.now, 2)
+			}
+		}
+		if took := r.now.Sub(silent); fed != (took > 1500*time.Millisecond) || took > 3*time.Second {
+			t.Errorf("the link was given up after %v; another parent: %v", took, fed)
+		}
 	}
 }
 
