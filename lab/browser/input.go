@@ -53,37 +53,74 @@ func (p *Page) Type(text string) error {
 	return p.Call("Input.insertText", map[string]any{"text": text}, nil)
 }
 
-// Click clicks so many times with the mouse on the middle of the first element that a selector finds, which is scrolled into sight.
+// clickTries is how often a click is tried on an element that moves away under the mouse.
+const clickTries = 20
+
+// Click clicks so many times with the mouse on the middle of the first element that a selector finds, which is scrolled into sight. A page that
+// is being filled moves its elements: a click that would meet another element is kept from it and tried again.
 func (p *Page) Click(selector string, times int) error {
 	name, err := json.Marshal(selector)
 	if err != nil {
 		return err
 	}
-	var at struct{ X, Y float64 }
-	if err := p.Evaluate(`(() => {
-		const e = document.querySelector(`+string(name)+`);
-		if (!e) throw new Error("no such element");
-		e.scrollIntoView({block: "center", behavior: "instant"});
-		const r = e.getBoundingClientRect();
-		const x = r.left + r.width / 2, y = r.top + r.height / 2;
-		const on = document.elementFromPoint(x, y);
-		if (!on || !(e.contains(on) || on.contains(e) || e.labels && [...e.labels].some((l) => l.contains(on)))) {
-			throw new Error("covered by " + (on ? on.outerHTML.slice(0, 200) : "nothing") + " at " + x + "," + y);
+	for range clickTries {
+		hit, err := p.tryClick(string(name), times)
+		if err != nil {
+			return fmt.Errorf("click on %s: %w", selector, err)
 		}
-		return {X: x, Y: y};
-	})()`, &at); err != nil {
-		return fmt.Errorf("click on %s: %w", selector, err)
+		if hit {
+			return nil
+		}
+	}
+	return fmt.Errorf("click on %s: in %d tries it never stayed where it was", selector, clickTries)
+}
+
+// aim finds where an element is, and guards the others: what is pressed or let go beside it has no effect.
+const aim = `(async (name) => {
+	const find = () => {
+		const e = document.querySelector(name);
+		if (!e) throw new Error("no such element");
+		return e;
+	};
+	const meets = (e, on) => e.contains(on) || e.labels && [...e.labels].some((l) => l.contains(on));
+	const e = find();
+	e.scrollIntoView({block: "center", behavior: "instant"});
+	const r = e.getBoundingClientRect();
+	const x = r.left + r.width / 2, y = r.top + r.height / 2;
+	const on = document.elementFromPoint(x, y);
+	if (!meets(e, on)) throw new Error("covered by " + (on ? on.outerHTML.slice(0, 200) : "nothing") + " at " + x + "," + y);
+	document.aim?.end();
+	const guard = (event) => {
+		const met = meets(find(), event.target);
+		if (event.type === "click") document.aim.hit = met; // pressed and let go on it
+		if (met) return;
+		event.preventDefault();
+		event.stopImmediatePropagation();
+	};
+	const kinds = ["pointerdown", "mousedown", "pointerup", "mouseup", "click", "dblclick"];
+	for (const kind of kinds) window.addEventListener(kind, guard, true);
+	document.aim = {hit: false, end: () => { for (const kind of kinds) window.removeEventListener(kind, guard, true); }};
+	return {X: x, Y: y};
+})`
+
+// tryClick clicks, and says whether the element was still there.
+func (p *Page) tryClick(name string, times int) (hit bool, err error) {
+	var at struct{ X, Y float64 }
+	if err := p.Evaluate(aim+"("+name+")", &at); err != nil {
+		return false, err
 	}
 	for n := 1; n <= times; n++ {
 		for _, what := range []string{"mousePressed", "mouseReleased"} {
 			if err := p.Call("Input.dispatchMouseEvent", map[string]any{
 				"type": what, "x": at.X, "y": at.Y, "button": "left", "clickCount": n,
 			}, nil); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
-	return nil
+	// Without a guard this is another document already, which only a click that hit has brought.
+	err = p.Evaluate(`(() => { document.aim?.end(); return document.aim?.hit ?? true; })()`, &hit)
+	return hit, err
 }
 
 // Viewport sets the size of the window in CSS pixels.
