@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"streamer/internal/mono"
+	"streamer/internal/wire"
 )
 
 // lagLongest is the longest lag that is told from longer ones.
@@ -74,6 +75,8 @@ type measure struct {
 	payload  uint64 // bytes of chunks, likewise
 	sourceIP uint64 // bytes that the source sent
 	allIP    uint64 // bytes that everybody sent
+
+	kinds [wire.Kinds]uint64 // bytes of IP packets that honest nodes sent, as they count them
 }
 
 func (m *measure) hop(n int) { m.hops[min(n, hopsMost)]++ }
@@ -145,6 +148,9 @@ func (w *World) settled() {
 	w.measure.repaired -= before.repaired
 	w.measure.repeated -= before.repeated
 	w.measure.payload -= before.payload
+	for k := range before.kinds {
+		w.measure.kinds[k] -= before.kinds[k]
+	}
 }
 
 // inSeries counts a chunk that one listener was owed in its second.
@@ -180,8 +186,15 @@ func (m *measure) waits(from, to mono.Time) []time.Duration {
 
 // add takes over the counters of a node that is about to end.
 func (m *measure) add(h *host, now mono.Time) {
-	for _, t := range h.node.Status(now).Tuned {
-		if h.index == sourceIndex || h.liar != nil {
+	if h.liar != nil {
+		return
+	}
+	status := h.node.Status(now)
+	for k := range m.kinds {
+		m.kinds[k] += status.Counters.Links.Out[k].Bytes
+	}
+	for _, t := range status.Tuned {
+		if h.index == sourceIndex {
 			continue
 		}
 		m.received += t.Chunks.Received

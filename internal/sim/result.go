@@ -48,6 +48,8 @@ type Result struct {
 	SourceEgress float64 `json:"source_egress"` // bytes of IP packets that the source sent / bytes of audio
 	Overhead     float64 `json:"overhead"`      // bytes of IP packets that anybody sent / bytes of chunks that anybody received - 1
 
+	Kinds []Kind `json:"kinds"` // what the bytes that were sent are for, the most first
+
 	WallS        float64 `json:"wall_s"`
 	BytesPerNode uint64  `json:"bytes_per_node"`
 	Events       uint64  `json:"events"`
@@ -112,6 +114,12 @@ type Class struct {
 	Used      float64 `json:"used"`       // of its upload; 0: it has no cap
 }
 
+// A Kind is a kind of bytes on the wire, as package wire names it.
+type Kind struct {
+	Name  string  `json:"name"`
+	Share float64 `json:"share"` // bytes that honest nodes sent / bytes of chunks that anybody received
+}
+
 // result adds up the figures.
 func (w *World) result() Result {
 	m := &w.measure
@@ -144,6 +152,7 @@ func (w *World) result() Result {
 	r.Replaced = m.replaced
 	r.Happened, r.Classes = m.happened(), w.classes()
 	r.Overhead = ratio(m.allIP, m.payload) - 1
+	r.Kinds = m.kindShares()
 	r.Conditions.IndexMeasured = r.Conditions.ResourceIndex * wirePercent / 100 / max(1, 1+r.Overhead)
 	for _, f := range w.failures {
 		r.Failures = append(r.Failures, f.String())
@@ -304,6 +313,7 @@ func (r *Result) Table(to io.Writer) error {
 		r.RefillP95MS, r.Refills, r.RefillLost, r.RefillHurt)
 	row("source sends", "%.2f x the audio", r.SourceEgress)
 	row("overhead", "%.1f %% of the audio; duplicates %.2f %%, repaired %.2f %%", 100*r.Overhead, 100*r.Duplicates, 100*r.Repaired)
+	row("sent", "%s %% of the audio", r.kindsText())
 	if r.Lies > 0 {
 		row("hostile nodes", "%d payloads changed or invented; %d chunks checked as honest nodes forwarded them, %d messages as they came to hostile ones",
 			r.Lies, r.Checked, r.Witnessed)
