@@ -87,7 +87,7 @@ func (s *Station) handleWant(now mono.Time, p *peer, w wire.Want, out *Output) {
 	if reason != wire.GrantAll {
 		g.Wait = fullWait
 	}
-	if (reason != wire.GrantAll || w.Headers) && (p.toldAt == 0 || now.Sub(p.toldAt) > tellEvery) {
+	if (reason != wire.GrantAll || w.Headers) && (p.toldAt == 0 || now.Sub(p.toldAt) > tellEvery) && !s.host.Indebted(now) {
 		p.toldAt = now
 		var buf [wire.CandidatesMax]wire.Candidate
 		g.Candidates = s.offer(p, buf[:0])

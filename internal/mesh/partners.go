@@ -180,6 +180,9 @@ func (s *Station) sayHave(now mono.Time, out *Output) {
 	if rank := roomRank(uint8(min(s.freeForOthers(), 255))); toParents && rank != s.saidRank { // who looks for room learns it soon
 		s.saidRank, toOthers = rank, true
 	}
+	if toOthers && s.host.Indebted(now) {
+		toOthers, s.timers.haveOthers = false, now.Add(haveToParents)
+	}
 	if toParents {
 		s.timers.have = now.Add(haveToParents)
 	}

@@ -13,6 +13,7 @@ import (
 const (
 	grandparentsMax = 4
 	placeEvery      = 250 * time.Millisecond
+	placeSlowly     = time.Second // with no upload to spare
 	aboveEvery      = 5 * time.Second
 	deadFor         = 2 * time.Second // a way through a dead node is not taken
 )
@@ -90,7 +91,11 @@ func (s *Station) tellPlace(now mono.Time, out *Output) {
 	if !s.place.changed || now < s.timers.place {
 		return
 	}
-	s.place.changed, s.timers.place = false, now.Add(placeEvery)
+	every := placeEvery
+	if s.host.Indebted(now) {
+		every = placeSlowly
+	}
+	s.place.changed, s.timers.place = false, now.Add(every)
 	above := now >= s.timers.above
 	if above {
 		s.timers.above = now.Add(aboveEvery)

@@ -160,13 +160,13 @@ func (s *Station) hasten(now mono.Time, e *epoch, seq uint32) {
 // repairDue sends the NACKs that are due, one message for each peer asked.
 func (s *Station) repairDue(now mono.Time, out *Output) {
 	s.dropStaleMisses()
-	mayAsk := s.host.MayAsk(now)
+	indebted := s.host.Indebted(now)
 	for i := range s.misses {
 		ms := &s.misses[i]
 		if ms.at > now {
 			continue
 		}
-		if !mayAsk {
+		if indebted {
 			ms.at = now.Add(cursorPause)
 			continue
 		}

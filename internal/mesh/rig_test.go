@@ -20,6 +20,7 @@ import (
 // A host is what a Station asks of its node: a clock that runs with the test, and upload that is only counted.
 type host struct {
 	whole, taken int64
+	indebted     bool
 	near         map[mesh.PeerID]bool
 }
 
@@ -31,7 +32,7 @@ func (h *host) RoundTrip(mesh.PeerID) (time.Duration, time.Duration) {
 func (h *host) FreeUpload() (int64, int64)            { return h.whole - h.taken, h.whole }
 func (h *host) SpareUpload() int64                    { return max(0, h.whole-h.taken) }
 func (h *host) MayBurst(mono.Time) bool               { return true }
-func (h *host) MayAsk(mono.Time) bool                 { return true }
+func (h *host) Indebted(mono.Time) bool               { return h.indebted }
 func (h *host) Near(p mesh.PeerID) bool               { return h.near[p] }
 func (h *host) TakeUpload(bps int64)                  { h.taken += bps }
 func (h *host) Open(mesh.PeerID) bool                 { return true }

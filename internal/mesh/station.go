@@ -40,8 +40,8 @@ type Host interface {
 	SpareUpload() int64
 	// MayBurst reports whether the upload carries more than what is being pushed right now.
 	MayBurst(now mono.Time) bool
-	// MayAsk reports whether the upload carries NACKs now.
-	MayAsk(now mono.Time) bool
+	// Indebted reports whether the upload carries nothing now that can wait.
+	Indebted(now mono.Time) bool
 	// TakeUpload takes bps (gives back when negative) from FreeUpload.
 	TakeUpload(bps int64)
 	// Open reports whether strangers reach the node at the other end of a link.

@@ -31,7 +31,7 @@ func (s *Station) betterWaits(p *peer, now mono.Time) bool {
 // invite tells those who wait that there is room, the urgent ones first, of the others those first who are worth most, each once;
 // and those for whom a child will make room.
 func (s *Station) invite(now mono.Time, out *Output) {
-	if s.newest() == nil {
+	if s.newest() == nil || s.host.Indebted(now) {
 		return
 	}
 	free := s.freeForOthers()

@@ -21,10 +21,8 @@ const (
 	waitMax          = 100 * time.Millisecond // of live audio, before subscriptions are refused
 	overheadBytesMax = 100                    // of a chunk or manifest on the wire: IPv6, UDP, DATA, message
 	usedSpan         = time.Second
-	asideSmooth      = 8  // spans
-	asidePercent     = 15 // of the upload, for what goes beside the audio; then new links wait
-	asideBytesMin    = 8000
-	busyPercent      = 80 // of the upload in use, below which new links need not wait
+	asideSmooth      = 8      // spans
+	controlBPS       = 31_000 // of a node that sends no audio
 
 	fastBPS  = 20_000_000             // a line that is not hurt when all children of a chunk are served at once
 	fastSpan = 100 * time.Millisecond // as long as that takes it at most
@@ -113,10 +111,13 @@ func (u *upload) burst() int64 {
 }
 
 // fillBPS is what fills the bucket: as much as does not hurt the line, and a little less than the cap, so that a full bucket does
-// not lift any second above it.
+// not lift any second above it; of a node that gives nothing what it says to its parents.
 func (u *upload) fillBPS() int64 {
 	bps := u.line.Pace()
-	if u.capped() {
+	switch {
+	case u.capBPS == 0:
+		bps = controlBPS
+	case u.capped():
 		bps = min(bps, u.capBPS*fillPercent/100)
 	}
 	return max(1, bps)
@@ -149,41 +150,10 @@ func (n *Node) SpareUpload() int64 {
 	return max(0, spare+n.nearTaken()-n.up.takenBPS)
 }
 
-// tookAside counts bytes beside the audio.
-func (u *upload) tookAside(now mono.Time, bytes uint64) {
-	u.aside += bytes
-	u.earnAside(now)
-	u.asideLeft = max(u.asideLeft-int64(bytes), -u.asideMost())
-}
-
-func (u *upload) earnAside(now mono.Time) {
-	if earned := int64(now.Sub(u.asideAt)/time.Microsecond) * (u.fillBPS() * asidePercent / 100) / 8 / 1_000_000; earned > 0 {
-		u.asideLeft, u.asideAt = min(u.asideMost(), u.asideLeft+earned), now
-	}
-}
-
-// asideMost is what asideLeft is at most: a second's worth, but enough for a few newcomers.
-func (u *upload) asideMost() int64 { return max(asideBytesMin, u.fillBPS()*asidePercent/100/8) }
-
-// busy reports whether what goes beside the audio takes so much that new links have to wait.
-func (u *upload) busy(now mono.Time) bool {
-	if u.capBPS == 0 || u.takenBPS == 0 {
-		return false
-	}
-	u.earnAside(now)
-	return u.asideLeft < 0 && u.usedBPS > u.fillBPS()*busyPercent/100
-}
-
 // saturated reports whether live audio waits for upload.
 func (u *upload) saturated() bool {
 	q := &u.queue[mesh.Push]
 	return q.len() > 0 && u.filled.Sub(q.items[q.head].since) > waitMax
-}
-
-// MayAsk implements mesh.Host.
-func (n *Node) MayAsk(now mono.Time) bool {
-	n.up.refill(now)
-	return n.up.capBPS <= 0 || n.up.tokens > -burstBytesMin // who gives nothing asks all the same
 }
 
 // affords reports whether n bytes may go out at once: then the driver seals and sends them for all peers together.

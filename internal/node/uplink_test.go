@@ -164,7 +164,7 @@ func TestUplinkWithoutCap(t *testing.T) {
 	n := &Node{}
 	n.up.init(testSecond, 0)
 	n.up.push(testSecond, &station{}, wholeSend(0, mesh.Push), 1)
-	if n.Gives() || n.up.waiting() != 0 || n.up.Late != 1 || !n.MayAsk(testSecond) {
+	if n.Gives() || n.up.waiting() != 0 || n.up.Late != 1 || n.Indebted(testSecond) {
 		t.Error("a node that gives nothing")
 	}
 	n.up.setCap(testSecond, UploadAuto)
@@ -192,7 +192,7 @@ func TestUplinkSaturated(t *testing.T) {
 		t.Error("saturated at once")
 	}
 	n.up.refill(testSecond.Add(waitMax + time.Millisecond))
-	if free, whole := n.FreeUpload(); free != 0 || whole != 890_058 || n.MayBurst(n.up.filled) || n.MayAsk(n.up.filled) {
+	if free, whole := n.FreeUpload(); free != 0 || whole != 890_058 || n.MayBurst(n.up.filled) || !n.Indebted(n.up.filled) {
 		t.Errorf("%d of %d are free", free, whole)
 	}
 }
