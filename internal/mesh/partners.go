@@ -20,6 +20,7 @@ const (
 	dialBackoffMx = 30 * time.Second
 	hintBackoffMx = 2 * time.Second
 	dialFailsMax  = 6
+	restFor       = 10 * time.Second // who was let go is not dialled again before
 )
 
 // Fed reports whether somebody brings the whole stream.
@@ -31,6 +32,7 @@ func (s *Station) keepPartners(now mono.Time, out *Output) {
 		return
 	}
 	partners, dialing, fed := s.partners(), 0, s.fed()
+	hopes := partners
 	for i := range s.cands {
 		c := &s.cands[i]
 		if c.dialing != 0 && now.Sub(c.dialing) > dialTimeout {
@@ -49,12 +51,12 @@ func (s *Station) keepPartners(now mono.Time, out *Output) {
 		if s.timers.hungry == 0 {
 			s.timers.hungry = now
 		}
-		limit = dialsAtOnce // the longer nobody has room the more are asked
+		hopes, limit = s.hopes(), dialsAtOnce // the longer nobody has room the more are asked
 		if wanted = partnersMax; !s.play.begun {
 			wanted = min(wanted, partnersFirst+int(now.Sub(s.timers.hungry)/partnersMoreEvery))
 		}
 	}
-	for partners+dialing < wanted && dialing < limit {
+	for hopes+dialing < wanted && dialing < limit {
 		c := s.nextDial(now)
 		if c == nil {
 			break
@@ -66,6 +68,33 @@ func (s *Station) keepPartners(now mono.Time, out *Output) {
 	s.dropSpare(now, partners, out)
 	s.askPeers(now, partners, out)
 	s.cands = slices.DeleteFunc(s.cands, func(c candidate) bool { return !c.hint && c.fails >= dialFailsMax })
+}
+
+// lacking is the quarters that nobody has agreed to bring.
+func (s *Station) lacking() (parts uint8) {
+	for c := range s.assign {
+		if !s.brings(c) {
+			parts |= 1 << (c % wire.PartManifests)
+		}
+	}
+	return parts
+}
+
+// mayBring reports whether a peer has one of these quarters, or has not said yet what it has; with none, whatever it has will do.
+func (p *peer) mayBring(parts uint8) bool {
+	return parts == 0 || p.have.Epoch == 0 || p.have.Parts&parts != 0
+}
+
+// hopes is how many partners may bring what this node lacks. When a quarter is lost near the source a whole audience lacks it: of any
+// number of partners there, none is a hope.
+func (s *Station) hopes() int {
+	n, lacking := 0, s.lacking()
+	for _, p := range s.peers {
+		if !p.isChild() && p.mayBring(lacking) {
+			n++
+		}
+	}
+	return n
 }
 
 // fed reports whether somebody brings every class and the manifests.
@@ -274,18 +303,33 @@ func (s *Station) dropSpare(now mono.Time, partners int, out *Output) {
 	if s.manifests == nil || !s.play.begun && s.cfg.Role == Listener {
 		return
 	}
-	for i := len(s.peers) - 1; i >= 0; i-- {
-		p := s.peers[i]
-		if p.isParent() || p.isChild() || p.near || p.parent.pending || now.Sub(s.timers.progress) > manifestsOverdue {
-			continue
+	lacking := s.lacking()
+	for _, hopeless := range []bool{true, false} {
+		for i := len(s.peers) - 1; i >= 0; i-- {
+			p := s.peers[i]
+			if p.isParent() || p.isChild() || p.near || p.parent.pending || now.Sub(s.timers.progress) > manifestsOverdue || hopeless && p.mayBring(lacking) {
+				continue
+			}
+			if partners > partnersMax || !s.uses(Standbys) || p.source && partners > 2 && !(p.parent.full && s.gives() >= 2*wire.Classes) {
+				gone := wire.Gone{Station: s.cfg.Station}
+				out.control(p.id, gone.Append)
+				out.Idle = append(out.Idle, p.id)
+				s.addCandidate(now, candidate{Candidate: s.candidate(p)})
+				if !p.source {
+					s.letRest(now, p.addr)
+				}
+				s.dropPeer(now, p, out)
+				partners--
+			}
 		}
-		if partners > partnersMax || !s.uses(Standbys) || p.source && partners > 2 && !(p.parent.full && s.gives() >= 2*wire.Classes) {
-			gone := wire.Gone{Station: s.cfg.Station}
-			out.control(p.id, gone.Append)
-			out.Idle = append(out.Idle, p.id)
-			s.addCandidate(now, candidate{Candidate: s.candidate(p)})
-			s.dropPeer(now, p, out)
-			partners--
+	}
+}
+
+// letRest has a candidate not dialled again soon.
+func (s *Station) letRest(now mono.Time, a netip.AddrPort) {
+	for i := range s.cands {
+		if c := &s.cands[i]; c.Addr == a {
+			c.nextTry = now.Add(restFor)
 		}
 	}
 }
