@@ -224,6 +224,12 @@ func (s *Station) endChild(p *peer) {
 	}
 }
 
+// Serves reports whether a peer has a subscription.
+func (s *Station) Serves(id PeerID) bool {
+	p := s.byID[id]
+	return p != nil && p.isChild()
+}
+
 // expireChildren ends the subscriptions of those who have been silent and answer no probe, so that nobody can have a stream sent to a
 // stranger or to the dead, and so that those who hung on the dead get its place. When this node itself has been standing still they get
 // new time: what they said waits to be read.

@@ -180,6 +180,9 @@ func (s *Station) climbTo(now mono.Time, p *peer, out *Output) {
 
 // overbook is by how many classes more than allowed the upload may be taken for a moment.
 func (s *Station) overbook() int {
+	if s.host.Saturated() { // what was given too much before is not paid yet
+		return 0
+	}
 	free, whole := s.host.FreeUpload()
 	unit := max(1, s.classBPS())
 	share := whole / 4

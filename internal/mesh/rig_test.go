@@ -21,6 +21,7 @@ import (
 type host struct {
 	whole, taken int64
 	indebted     bool
+	saturated    bool
 	near         map[mesh.PeerID]bool
 }
 
@@ -33,6 +34,7 @@ func (h *host) FreeUpload() (int64, int64)            { return h.whole - h.taken
 func (h *host) SpareUpload() int64                    { return max(0, h.whole-h.taken) }
 func (h *host) MayBurst(mono.Time) bool               { return true }
 func (h *host) Indebted(mono.Time) bool               { return h.indebted }
+func (h *host) Saturated() bool                       { return h.saturated }
 func (h *host) Near(p mesh.PeerID) bool               { return h.near[p] }
 func (h *host) TakeUpload(bps int64)                  { h.taken += bps }
 func (h *host) Open(mesh.PeerID) bool                 { return true }

@@ -3,9 +3,11 @@
 package mesh
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 
+	"streamer/internal/mono"
 	"streamer/internal/wire"
 )
 
@@ -13,16 +15,25 @@ import (
 const shedWait = 100
 
 // Shed ends subscriptions of others than those on the LAN until bps of the upload are free, and returns how much is: leaves go
-// first, then the others, of each the youngest. A child loses whole quarters and is told whom to ask.
-func (s *Station) Shed(bps int64, out *Output) (freed int64) {
-	for _, leaf := range []bool{true, false} {
-		for _, p := range slices.Backward(slices.Clone(s.children)) {
-			if freed >= bps {
-				return freed
+// first, then those that are worth least, of equals the youngest. A child loses whole quarters and is told whom to ask.
+func (s *Station) Shed(now mono.Time, bps int64, out *Output) (freed int64) {
+	order := slices.Clone(s.children)
+	slices.Reverse(order)
+	slices.SortStableFunc(order, func(a, b *peer) int {
+		if a.have.Leaf != b.have.Leaf {
+			if a.have.Leaf {
+				return -1
 			}
-			if !p.near && p.have.Leaf == leaf {
-				freed += s.shedChild(p, bps-freed, out)
-			}
+			return 1
+		}
+		return cmp.Compare(a.claim.value(now), b.claim.value(now))
+	})
+	for _, p := range order {
+		if freed >= bps {
+			break
+		}
+		if !p.near {
+			freed += s.shedChild(p, bps-freed, out)
 		}
 	}
 	return freed

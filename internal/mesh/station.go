@@ -42,6 +42,8 @@ type Host interface {
 	MayBurst(now mono.Time) bool
 	// Indebted reports whether the upload carries nothing now that can wait.
 	Indebted(now mono.Time) bool
+	// Saturated reports whether live audio waits for upload.
+	Saturated() bool
 	// TakeUpload takes bps (gives back when negative) from FreeUpload.
 	TakeUpload(bps int64)
 	// Open reports whether strangers reach the node at the other end of a link.
@@ -89,7 +91,7 @@ const (
 	haveToPartners    = 6 * time.Second
 	childDoubt        = haveToParents + 500*time.Millisecond // then it is probed
 	childQuiet        = 700 * time.Millisecond               // or sooner, when an orphan asks
-	childProbed       = 500 * time.Millisecond               // three probes
+	childProbed       = 200 * time.Millisecond               // two or three probes
 	reviewEvery       = 250 * time.Millisecond
 	sourceClasses     = 2 * wire.Classes // before a source sends newcomers to its listeners
 	hopsMax           = 24

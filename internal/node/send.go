@@ -296,6 +296,9 @@ func (n *Node) sendQueued(now mono.Time, out *Output) {
 		if !ok {
 			return
 		}
+		if item.send.Priority != mesh.Repair && !item.station.Serves(mesh.PeerID(item.link)) {
+			continue // it is dead, or has another parent
+		}
 		n.scratch = item.send.AppendMessage(n.scratch[:0], item.station.Channel())
 		n.links.Seal(now, item.link, n.scratch, &out.Output)
 		n.account(now, out)

@@ -19,7 +19,10 @@ const (
 	burstBytesMin    = 2400                   // two datagrams
 	fillPercent      = 97
 	waitMax          = 100 * time.Millisecond // of live audio, before subscriptions are refused
-	overheadBytesMax = 100                    // of a chunk or manifest on the wire: IPv6, UDP, DATA, message
+	behindMax        = 300 * time.Millisecond // likewise, before some are ended
+	stoodStill       = 150 * time.Millisecond // then it is this node that kept it waiting
+	behindGrace      = time.Second
+	overheadBytesMax = 100 // of a chunk or manifest on the wire: IPv6, UDP, DATA, message
 	usedSpan         = time.Second
 	asideSmooth      = 8      // spans
 	controlBPS       = 31_000 // of a node that sends no audio
@@ -58,6 +61,8 @@ type upload struct {
 	capBPS   int64 // UploadAuto, 0, or the cap
 	takenBPS int64
 	shedAt   mono.Time // when subscriptions were ended last for lack of it
+	lookedAt mono.Time // when somebody looked whether live audio waits
+	stoodAt  mono.Time // when nobody had for a while
 
 	tokens int64 // bytes; control may take it below zero
 	filled mono.Time
@@ -135,10 +140,11 @@ func (n *Node) Gives() bool { return n.up.capBPS != 0 }
 // FreeUpload implements mesh.Host.
 func (n *Node) FreeUpload() (free, whole int64) {
 	whole = n.up.giveBPS() + n.nearTaken()
+	free = whole - n.up.takenBPS
 	if n.up.saturated() {
-		return 0, whole
+		free = min(0, free)
 	}
-	return whole - n.up.takenBPS, whole
+	return free, whole
 }
 
 // SpareUpload implements mesh.Host.
@@ -151,10 +157,19 @@ func (n *Node) SpareUpload() int64 {
 }
 
 // saturated reports whether live audio waits for upload.
-func (u *upload) saturated() bool {
+func (u *upload) saturated() bool { return u.behind() > waitMax }
+
+// behind is for how long live audio waits by now.
+func (u *upload) behind() time.Duration {
 	q := &u.queue[mesh.Push]
-	return q.len() > 0 && u.filled.Sub(q.items[q.head].since) > waitMax
+	if q.len() == 0 {
+		return 0
+	}
+	return u.filled.Sub(q.items[q.head].since)
 }
+
+// Saturated implements mesh.Host.
+func (n *Node) Saturated() bool { return n.up.saturated() }
 
 // affords reports whether n bytes may go out at once: then the driver seals and sends them for all peers together.
 func (u *upload) affords(now mono.Time, n int) bool {

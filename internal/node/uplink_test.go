@@ -182,7 +182,7 @@ func TestUplinkWithoutCap(t *testing.T) {
 	}
 }
 
-// While live audio waits, nobody is taken on.
+// While live audio waits, nobody is taken on, and what is taken too much is told all the same.
 func TestUplinkSaturated(t *testing.T) {
 	n := &Node{}
 	n.up.init(testSecond, 1_000_000)
@@ -194,6 +194,10 @@ func TestUplinkSaturated(t *testing.T) {
 	n.up.refill(testSecond.Add(waitMax + time.Millisecond))
 	if free, whole := n.FreeUpload(); free != 0 || whole != 890_058 || n.MayBurst(n.up.filled) || !n.Indebted(n.up.filled) {
 		t.Errorf("%d of %d are free", free, whole)
+	}
+	n.TakeUpload(1_000_000)
+	if free, whole := n.FreeUpload(); free != whole-1_000_000 || !n.Saturated() {
+		t.Errorf("%d of %d are free, and a million is taken", free, whole)
 	}
 }
 
