@@ -5,8 +5,6 @@ package node
 import (
 	"testing"
 	"time"
-
-	"streamer/internal/mesh"
 )
 
 // Whose control has taken more of a cap than came in is in debt, and busy for strangers though nobody is fed, until the bucket has earned it; without a
@@ -34,42 +32,6 @@ func TestIndebted(t *testing.T) {
 		}
 		if later := testSecond.Add(time.Second); n.Indebted(later) || n.up.busy(later) {
 			t.Errorf("%s: in debt or busy a second later", c.name)
-		}
-	}
-}
-
-// Live audio that has waited for 0.3 s has some subscription ended under a cap, but not when it was the node that stood still.
-func TestStaysBehind(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		capBPS int64
-		stood  time.Duration // the first time that nobody looks
-		waits  time.Duration // of live audio; it is looked at every 50 ms
-		ended  bool
-	}{
-		{"for a moment", 100_000, 100 * time.Millisecond, 290 * time.Millisecond, false},
-		{"for long", 100_000, 100 * time.Millisecond, 310 * time.Millisecond, true},
-		{"the node stood still", 100_000, 300 * time.Millisecond, 900 * time.Millisecond, false},
-		{"it did long ago", 100_000, 300 * time.Millisecond, 1500 * time.Millisecond, true},
-		{"without a cap", UploadAuto, 100 * time.Millisecond, 310 * time.Millisecond, false},
-	} {
-		var u upload
-		u.init(testSecond, c.capBPS)
-		for d := -2 * time.Second; d <= 0; d += 50 * time.Millisecond {
-			u.staysBehind(testSecond.Add(d))
-		}
-		u.push(testSecond, &station{}, wholeSend(0, mesh.Push), 1)
-		ended := false
-		for d := c.stood; d < c.waits+50*time.Millisecond; d += 50 * time.Millisecond {
-			now := testSecond.Add(min(d, c.waits))
-			u.filled = now
-			ended = u.staysBehind(now)
-		}
-		if ended != c.ended {
-			t.Errorf("%s: ended %v, want %v", c.name, ended, c.ended)
-		}
-		if u.queue[mesh.Push].take(); u.staysBehind(u.filled) {
-			t.Errorf("%s: behind with nothing that waits", c.name)
 		}
 	}
 }

@@ -19,10 +19,7 @@ const (
 	burstBytesMin    = 2400                   // two datagrams
 	fillPercent      = 97
 	waitMax          = 100 * time.Millisecond // of live audio, before subscriptions are refused
-	behindMax        = 300 * time.Millisecond // likewise, before some are ended
-	stoodStill       = 150 * time.Millisecond // then it is this node that kept it waiting
-	behindGrace      = time.Second
-	overheadBytesMax = 100 // of a chunk or manifest on the wire: IPv6, UDP, DATA, message
+	overheadBytesMax = 100                    // of a chunk or manifest on the wire: IPv6, UDP, DATA, message
 	usedSpan         = time.Second
 	asideSmooth      = 8      // spans
 	controlBPS       = 31_000 // of a node that sends no audio
@@ -61,8 +58,6 @@ type upload struct {
 	capBPS   int64 // UploadAuto, 0, or the cap
 	takenBPS int64
 	shedAt   mono.Time // when subscriptions were ended last for lack of it
-	lookedAt mono.Time // when somebody looked whether live audio waits
-	stoodAt  mono.Time // when nobody had for a while
 
 	tokens int64 // bytes; control may take it below zero
 	filled mono.Time
@@ -157,15 +152,9 @@ func (n *Node) SpareUpload() int64 {
 }
 
 // saturated reports whether live audio waits for upload.
-func (u *upload) saturated() bool { return u.behind() > waitMax }
-
-// behind is for how long live audio waits by now.
-func (u *upload) behind() time.Duration {
+func (u *upload) saturated() bool {
 	q := &u.queue[mesh.Push]
-	if q.len() == 0 {
-		return 0
-	}
-	return u.filled.Sub(q.items[q.head].since)
+	return q.len() > 0 && u.filled.Sub(q.items[q.head].since) > waitMax
 }
 
 // Saturated implements mesh.Host.

@@ -69,15 +69,11 @@ func (n *Node) shed(now mono.Time, out *Output) {
 	for _, st := range n.stations {
 		taken -= st.MovingTaken()
 	}
-	behind := n.up.staysBehind(now)
-	if taken <= n.up.fillBPS() && !behind || now.Sub(n.up.shedAt) < shedEvery {
+	if taken <= n.up.fillBPS() || now.Sub(n.up.shedAt) < shedEvery {
 		return
 	}
 	n.up.shedAt = now
 	over := taken - n.up.giveBPS()
-	if behind {
-		over = max(over, 1)
-	}
 	for _, st := range n.stations {
 		if over <= 0 {
 			return
@@ -85,16 +81,6 @@ func (n *Node) shed(now mono.Time, out *Output) {
 		over -= st.Shed(now, over, &n.mesh)
 		n.drain(now, st, out)
 	}
-}
-
-// staysBehind reports whether live audio waits for long under a cap: subscriptions and what goes beside them take all of it, and then
-// everything would come late, for ever. It is not so while a node that has itself been standing still sends what it owes.
-func (u *upload) staysBehind(now mono.Time) bool {
-	if now.Sub(u.lookedAt) > stoodStill {
-		u.stoodAt = now
-	}
-	u.lookedAt = now
-	return u.capped() && u.behind() > behindMax && now.Sub(u.stoodAt) > behindGrace
 }
 
 // dismiss ends all subscriptions, those of the LAN too: nothing is given any more, and who is told so finds others at once.
